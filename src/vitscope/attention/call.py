@@ -1,0 +1,113 @@
+"""One attention of one layer, kept as the operands from which any of its rows can be recomputed."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitscope.errors import VerificationError
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionCall:
+    """What one layer attended with: softmax(scale · queries · keysᵀ + bias), or the weights themselves.
+
+    Either `queries` and `keys` are given, or `probabilities` are, where the logits could not be
+    followed back to a product of queries and keys.
+    """
+
+    name: str  # of the module that attends, as in model.named_modules()
+    scale: float = 1.0
+    queries: Float[Tensor, "images heads queries dim"] | None = None
+    keys: Float[Tensor, "images heads keys dim"] | None = None
+    bias: Tensor | None = None  # added to the logits; axes broadcast to (images, heads, queries, keys)
+    probabilities: Float[Tensor, "images heads queries keys"] | None = None
+    logits_dtype: torch.dtype | None = None  # to which the model rounded its logits; None: never below float32
+    error: float = 0.0  # largest verification error, as a fraction of the values' magnitude
+    refusal: str | None = None  # why this layer must not be used, if it must not
+
+    @property
+    def images(self) -> int:
+        return self._operand.shape[0]
+
+    @property
+    def heads(self) -> int:
+        return self._operand.shape[1]
+
+    @property
+    def query_count(self) -> int:
+        return self._operand.shape[2]
+
+    @property
+    def key_count(self) -> int:
+        return self.probabilities.shape[-1] if self.keys is None else self.keys.shape[-2]  # type: ignore[union-attr]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of statistics over the rows: float64 for a float64 model, else float32."""
+        return torch.float64 if self._operand.dtype == torch.float64 else torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        return self._operand.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by this call's own tensors."""
+        tensors = (self.queries, self.keys, self.bias, self.probabilities)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+    @property
+    def _operand(self) -> Tensor:
+        operand = self.probabilities if self.queries is None else self.queries
+        assert operand is not None
+        return operand
+
+    def require_verified(self) -> None:
+        """Raise VerificationError if this layer was refused."""
+        if self.refusal is not None:
+            raise VerificationError(self.refusal)
+
+    def image(self, index: int) -> "AttentionCall":
+        """The same attention of one image; its images axis has length 1."""
+
+        def pick(tensor: Tensor | None) -> Tensor | None:
+            if tensor is None or tensor.shape[0] == 1:
+                return tensor
+            return tensor[index : index + 1]
+
+        return replace(
+            self,
+            queries=pick(self.queries),
+            keys=pick(self.keys),
+            bias=pick(self.bias),
+            probabilities=pick(self.probabilities),
+        )
+
+    def logits(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:
+        """Scaled and biased logits of the chosen query rows, before the softmax.
+
+        For a call that holds bare probabilities these are their logarithms.
+        """
+        if self.queries is None or self.keys is None:
+            return self.weights(rows).log()
+        queries = self.queries[:, :, rows].to(self.dtype)
+        keys = self.keys.to(self.dtype)
+        if self.logits_dtype is None:
+            logits = (queries * self.scale) @ keys.transpose(-2, -1)
+        else:  # each step rounded as the model rounded it
+            logits = self._rounded(self._rounded(queries @ keys.transpose(-2, -1)) * self.scale)
+        if self.bias is not None:
+            bias = self.bias if self.bias.shape[-2] == 1 else self.bias[:, :, rows]
+            logits = self._rounded(logits + bias.to(self.dtype))
+        return logits
+
+    def weights(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:
+        """Attention weights of the chosen query rows, in `dtype`."""
+        if self.probabilities is not None:
+            return self.probabilities[:, :, rows].to(self.dtype)
+        return torch.softmax(self.logits(rows), dim=-1)
+
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        return tensor if self.logits_dtype is None else tensor.to(self.logits_dtype).to(self.dtype)

@@ -1,0 +1,109 @@
+"""An attention as it happens: operands, values and a way to read or write the model's own output."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitscope.errors import LayoutError
+
+
+@dataclass(frozen=True, eq=False)
+class OutputProjection:
+    """The linear map that `multi_head_attention_forward` applies to the joined heads."""
+
+    weight: Tensor  # (features, heads · dim)
+    bias: Tensor | None  # (features,)
+
+    def __call__(self, heads: Tensor) -> Tensor:
+        """(images, heads, rows, dim) → (images, 1, rows, features)."""
+        joined = heads.transpose(1, 2).flatten(2)  # (images, rows, heads · dim)
+        bias = None if self.bias is None else self.bias.to(heads.dtype)
+        return F.linear(joined, self.weight.to(heads.dtype), bias)[:, None]
+
+    def magnitude(self) -> "OutputProjection":
+        """The map by absolute values, for bounds on rounding."""
+        return OutputProjection(self.weight.abs(), None if self.bias is None else self.bias.abs())
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionEvent:
+    """One attention as the running model computes it; leading axes are still the model's own.
+
+    `queries`, `keys` and `values` are (…, tokens, dim) with images outermost among the leading
+    axes (the trace proves it). Holds references, copies nothing.
+    """
+
+    name: str
+    values: Tensor
+    queries: Tensor | None = None
+    keys: Tensor | None = None
+    scale: float = 1.0
+    bias: Tensor | None = None
+    probabilities: Tensor | None = None
+    logits_dtype: torch.dtype | None = None
+    projection: OutputProjection | None = None
+    sequence_first: bool = False  # the output is (tokens, images, features)
+    output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order
+
+    @property
+    def query_count(self) -> int:
+        return (self.probabilities if self.queries is None else self.queries).shape[-2]  # type: ignore[union-attr]
+
+    @property
+    def key_count(self) -> int:
+        return self.values.shape[-2]
+
+    def by_image(self, tensor: Tensor, images: int) -> Tensor:
+        """(…, rows, columns) → (images, heads, rows, columns)."""
+        leading = tensor.shape[:-2].numel()
+        if leading % images:
+            raise LayoutError(
+                f"{self.name or 'the model'}: attention over {leading} leading entries "
+                f"(shape {tuple(tensor.shape)}) cannot be split among {images} images; the images must "
+                "be the outermost axis of the batch"
+            )
+        return tensor.reshape(images, leading // images, *tensor.shape[-2:])
+
+    def read_output(self, output: Tensor, images: int) -> Tensor:
+        """The model's own output as (images, heads or 1, queries, dim)."""
+        if self.sequence_first:
+            return output.unsqueeze(1).transpose(0, 2) if output.dim() == 3 else output[None, None]
+        if self.output_axes is not None:
+            output = output.permute(_inverse(self.output_axes))
+        return self.by_image(output, images)
+
+    def write_output(self, heads: Tensor) -> Tensor:
+        """The inverse of `read_output`: (images, heads or 1, queries, dim) in the model's own shape."""
+        if self.sequence_first:
+            return heads[:, 0].transpose(0, 1)
+        leading = (self.probabilities if self.queries is None else self.queries).shape[:-2]  # type: ignore[union-attr]
+        output = heads.reshape(*leading, *heads.shape[-2:])
+        return output if self.output_axes is None else output.permute(self.output_axes)
+
+    def zeros(self, images: int) -> Tensor:
+        """An answer of zeros, shaped as `read_output` gives it."""
+        if self.projection is not None:
+            return self.values.new_zeros(images, 1, self.query_count, self.projection.weight.shape[0])
+        leading = (self.probabilities if self.queries is None else self.queries).shape[:-2]  # type: ignore[union-attr]
+        return self.by_image(self.values.new_zeros(*leading, self.query_count, self.values.shape[-1]), images)
+
+
+Answer = Callable[[], Tensor]
+
+
+class Observer:
+    """What a tap reports to. The base class lets every attention pass."""
+
+    def before(self, event: AttentionEvent) -> Tensor | None:
+        """An output to use instead of computing this attention, or None to let it be computed."""
+        return None
+
+    def after(self, event: AttentionEvent, output: Tensor) -> None:
+        """Called with what the model itself computed; must not change it."""
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))

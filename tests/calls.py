@@ -1,0 +1,34 @@
+"""Attention calls drawn at random, for the tests of kernels and measures."""
+
+import torch
+
+from vitscope.attention.call import AttentionCall
+from vitscope.layout import Layout
+from vitscope.measures.seen import Seen
+
+
+def random_call(
+    images=2, heads=3, tokens=29, dim=5, *, keys=None, dtype=torch.float64, bias=False, sharpness=3.0, seed=0
+) -> AttentionCall:
+    """Random queries and keys; `sharpness` scales the logits."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    return AttentionCall(
+        "random",
+        scale=sharpness * dim**-0.5,
+        queries=draw(images, heads, tokens, dim),
+        keys=draw(images, heads, keys or tokens, dim),
+        bias=draw(1, heads, tokens, keys or tokens) if bias else None,
+    )
+
+
+def call_of(weights: torch.Tensor) -> AttentionCall:
+    """A call of given weights (images, heads, queries, keys)."""
+    return AttentionCall("given", probabilities=weights)
+
+
+def seen_of(calls, grid, patch=16, prefix=("cls",), readout="cls", pooling=None) -> Seen:
+    return Seen(Layout(grid, (patch, patch), tuple(prefix)), tuple(calls), readout, pooling)

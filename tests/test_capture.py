@@ -1,0 +1,190 @@
+"""The tap sees each attention as the model computes it, changes nothing, and refuses what it cannot prove."""
+
+import threading
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import toys
+from toys import SPELLINGS, ToyViT
+from vitscope.attention.recorder import Recorder
+from vitscope.attention.tap import Tap
+from vitscope.errors import CaptureError, NotFiniteError, VerificationError
+
+
+def record(model, images, **options) -> Recorder:
+    recorder = Recorder(len(images), prefix=1, every_row=True, **options)
+    with torch.no_grad(), Tap(model, recorder):
+        model(images)
+    return recorder
+
+
+def true_weights(spelling, q, k, v, scale):
+    """The weights that a spelling applies: its output when the values are the identity."""
+    eye = torch.eye(k.shape[-2], dtype=q.dtype).expand(*k.shape[:-2], -1, -1)
+    return spelling(q, k, eye, scale)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda f: f.__name__)
+def test_every_spelling_is_seen_exactly(spelling, images, dtype):
+    taken = []
+
+    def spy(q, k, v, scale):
+        taken.append((q, k, v, scale))
+        return spelling(q, k, v, scale)
+
+    model = ToyViT(spy).eval().to(dtype)
+    recorder = record(model, torch.randn(images, 3, 12, 20, dtype=dtype))
+    assert [call.name for call in recorder.calls] == ["layers.0", "layers.1"]
+    for call, operands in zip(recorder.calls, taken, strict=True):
+        expected = true_weights(spelling, *operands)
+        found = call.weights(slice(None))
+        assert found.shape == expected.shape == (images, toys.HEADS, 16, 16)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12 if dtype == torch.float64 else 2e-6)
+        assert call.refusal is None
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda f: f.__name__)
+def test_the_models_output_is_bit_for_bit_the_same(spelling):
+    model = ToyViT(spelling).eval()
+    images = torch.randn(2, 3, 12, 20)
+    with torch.no_grad():
+        plain = model(images)
+        with Tap(model, Recorder(2)):
+            observed = model(images)
+    assert torch.equal(plain, observed)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("spelling", [toys.fused, toys.operators, toys.biased, toys.scaled_queries])
+def test_half_precision_is_verified_within_its_rounding(spelling, dtype):
+    model = ToyViT(spelling).eval().to(dtype)
+    for call in record(model, torch.randn(2, 3, 12, 20, dtype=dtype)).calls:
+        assert call.refusal is None
+        assert 0 < call.error < 4 * torch.finfo(dtype).eps
+        assert call.weights(slice(None)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("spelling", [toys.fused, toys.operators])
+def test_autocast_is_honoured(spelling):
+    model = ToyViT(spelling).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        calls = record(model, torch.randn(2, 3, 12, 20)).calls
+    assert [call.queries.dtype for call in calls] == [torch.bfloat16, torch.bfloat16]
+    assert all(call.refusal is None for call in calls)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_multi_head_attention_is_seen_through_its_arguments(batch_first, masked):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(15, 3, batch_first=batch_first)
+
+        def forward(self, x):
+            mask = torch.ones(x.shape[1 if batch_first else 0], 7, dtype=torch.bool).triu(2) if masked else None
+            return self.attention(x, x, x, attn_mask=mask, need_weights=True, average_attn_weights=False)
+
+    model = Model().eval().double()
+    nn.init.normal_(model.attention.in_proj_weight)
+    x = torch.randn(*((2, 7) if batch_first else (7, 2)), 15, dtype=torch.float64)
+    recorder = Recorder(2, every_row=True)
+    with torch.no_grad(), Tap(model, recorder):
+        output, weights = model(x)
+    (call,) = recorder.calls
+    assert call.name == "attention"
+    torch.testing.assert_close(call.weights(slice(None)), weights)
+    assert call.refusal is None
+    with torch.no_grad():
+        assert torch.equal(output, model(x)[0])
+
+
+def test_a_layer_that_lies_is_refused_and_its_neighbours_are_not():
+    def lying(q, k, v, scale):
+        weights = (q @ k.transpose(-2, -1) * scale).softmax(-1)
+        if honest.pop():
+            return weights @ v
+        weights.numpy()[:] = weights.flip(-1).numpy()  # behind the back of every PyTorch function
+        return weights @ v
+
+    honest = [True, False]
+    first, second = record(ToyViT(lying).eval(), torch.randn(1, 3, 12, 20)).calls
+    assert second.refusal is None
+    with pytest.raises(VerificationError, match=r"'layers\.0': recomputed attention differs"):
+        first.require_verified()
+
+
+def test_some_rows_are_verified_prefix_rows_among_them():
+    rows = Recorder(1, prefix=5)._rows(1000).tolist()
+    assert sum(row < 5 for row in rows) == 2
+    assert sum(row >= 5 for row in rows) == 6
+    assert Recorder(1, prefix=5, every_row=True)._rows(1000) == slice(None)
+
+
+def test_two_looks_at_once_do_not_mix():
+    models = [ToyViT(toys.operators, depth=3).eval() for _ in range(2)]
+    images = [torch.randn(1, 3, 12, 20), torch.randn(2, 3, 20, 12)]
+    alone = [record(model, x).calls for model, x in zip(models, images, strict=True)]
+    found: dict[int, list] = {}
+    barrier = threading.Barrier(2)
+
+    def work(index):
+        barrier.wait()
+        for _ in range(20):
+            found[index] = record(models[index], images[index]).calls
+
+    threads = [threading.Thread(target=partial(work, index)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index in range(2):
+        assert len(found[index]) == len(alone[index]) == 3
+        for one, other in zip(found[index], alone[index], strict=True):
+            assert torch.equal(one.queries, other.queries)
+
+
+def test_calls_keep_no_view_of_the_models_tensors():
+    model, images = ToyViT().eval(), torch.randn(1, 3, 12, 20)
+    calls = record(model, images).calls
+    for call in calls:
+        assert call.queries.untyped_storage().nbytes() == call.queries.nbytes
+        assert call.keys.untyped_storage().nbytes() == call.keys.nbytes
+
+
+def test_a_bias_shared_by_layers_is_kept_once():
+    table = torch.randn(1, toys.HEADS, 16, 16)
+
+    def shared(q, k, v, scale):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=table)
+
+    first, second = record(ToyViT(shared).eval(), torch.randn(3, 3, 12, 20)).calls
+    assert first.bias is second.bias
+    assert first.bias.shape == table.shape
+
+
+def test_what_grows_with_the_square_is_limited():
+    with pytest.raises(CaptureError, match="raise limit_bytes"):
+        record(ToyViT(toys.capped).eval(), torch.randn(1, 3, 12, 20), limit_bytes=toys.HEADS * 16 * 16 * 4)
+
+
+def test_nan_is_named_with_its_layer():
+    model = ToyViT().eval()
+    with torch.no_grad():
+        model.layers[1].qkv.weight[0, 0] = torch.nan
+    with pytest.raises(NotFiniteError, match=r"'layers\.1': NaN or infinity in its queries"):
+        record(model, torch.randn(1, 3, 12, 20))
+
+
+def test_dropout_that_is_on_is_refused():
+    def dropping(q, k, v, scale):
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=0.1)
+
+    with pytest.raises(CaptureError, match=r"model\.eval\(\)"):
+        record(ToyViT(dropping).eval(), torch.randn(1, 3, 12, 20))
