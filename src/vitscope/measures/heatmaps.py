@@ -1,0 +1,98 @@
+"""Attention heatmaps: one query's weights over the patches, head by head (Caron et al. 2021, DINO,
+arXiv 2104.14294), and the mask of the patches that hold most of the mass."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from vitscope.attention import tiled
+from vitscope.errors import ArgumentError, QueryError
+from vitscope.measures import dense
+from vitscope.measures.query import Query, ResolvedQuery, resolve
+from vitscope.measures.result import Measured, measured
+from vitscope.measures.seen import Seen
+
+
+@dataclass(frozen=True)
+class Heatmaps:
+    """Weights of one query over the patches, as they are: not rescaled, prefix tokens left out.
+
+    `query` None is the model's own readout: the class token's row; the pooling head's own row (last
+    layer only, in which it stands in for the layer); for models that average, the mean over the
+    patch queries' rows.
+    """
+
+    layer: int | str = -1
+    query: Query = None
+
+    def measure(self, seen: Seen) -> Float[Measured, "images heads rows columns"]:
+        """The maps; QueryError where the layer or query does not exist."""
+        rows, convention = attention_row(seen, self.layer, self.query)
+        patches = rows[..., rows.shape[-1] - seen.layout.patches :]
+        maps = patches.reshape(*rows.shape[:2], *seen.layout.grid)
+        return measured(maps, f"{convention}; weights over the patches, not rescaled")
+
+
+def attention_row(seen: Seen, layer: int | str, query: Query) -> tuple[Float[torch.Tensor, "images heads keys"], str]:
+    """One query's row over the keys as the layer has them, and its convention in words."""
+    resolved = resolve(query, seen)
+    index = seen.layer_index(layer)
+    if resolved.kind == "pool":
+        return _pooling_row(seen, index, resolved)
+    call = seen.layer(index)
+    if resolved.kind == "mean":
+        row = tiled.mean_row(call, len(seen.layout.prefix))
+    else:
+        row = call.weights(slice(resolved.token, resolved.token + 1))[:, :, 0]
+    return row, f"attention of the {resolved.name} in layer {index} ({call.name})"
+
+
+def _pooling_row(seen: Seen, index: int, query: ResolvedQuery) -> tuple[torch.Tensor, str]:
+    assert seen.pooling is not None
+    if index != len(seen.layers) - 1:
+        raise QueryError(
+            f"the model reads its answer through a pooling head, which has no query in layer {index}; give a query: "
+            'a patch (row, column), or "mean" over the patch queries'
+        )
+    seen.pooling.require_verified()
+    return seen.pooling.weights(slice(None)).mean(2), f"attention of the {query.name} ({seen.pooling.name})"
+
+
+def heatmaps(
+    attention: Any, grid: tuple[int, int], prefix: int = 1, query: int = 0
+) -> Float[Measured, "*batch rows columns"]:
+    """One query token's weights over the patches of dense attention (…, tokens, tokens).
+
+    `query` indexes all tokens, so 0 is the class token of a model that has one.
+    """
+    array = dense.on_grid(attention, grid, prefix)
+    if not -array.shape[-1] <= query < array.shape[-1]:
+        raise QueryError(f"query token {query} does not exist: there are {array.shape[-1]}, from 0")
+    maps = array[..., query, prefix:].reshape(*array.shape[:-2], *grid).astype(dense.result_type(array))
+    return measured(maps, f"attention of token {query}; weights over the patches, not rescaled")
+
+
+def top_mass(heatmap: Any, mass: float) -> Bool[np.ndarray, "*maps rows columns"]:
+    """The smallest set of patches that together hold at least `mass` (0 to 1) of each map's sum.
+
+    `heatmap` is (…, rows, columns); each map is rescaled by its own sum first. Of equal patches the
+    first in row-major order is taken. A map of zeros has an empty set. Source: Caron et al. 2021,
+    Fig. 1 and 4, with mass 0.6.
+    """
+    if not 0 <= mass <= 1:
+        raise ArgumentError(f"mass must be from 0 to 1; found {mass}")
+    array = dense.to_array(heatmap)
+    if array.ndim < 2 or not np.isfinite(array).all() or (array < 0).any():
+        raise ArgumentError(f"a heatmap must be (…, rows, columns) of finite numbers ≥ 0; found shape {array.shape}")
+    flat = array.reshape(*array.shape[:-2], -1).astype(np.float64)  # (…, patches)
+    order = np.argsort(-flat, axis=-1, kind="stable")
+    ranked = np.take_along_axis(flat, order, -1)
+    before = np.cumsum(ranked, axis=-1) - ranked  # what stronger patches hold together
+    total = flat.sum(-1, keepdims=True)
+    wanted = mass * total * (1 - 1e-12)  # a sum in another order must not ask for one patch more
+    chosen = np.zeros(flat.shape, dtype=bool)
+    np.put_along_axis(chosen, order, (before < wanted) & (ranked > 0), -1)
+    return chosen.reshape(array.shape)

@@ -1,0 +1,59 @@
+"""Which token a map starts from, resolved against a model's own tokens and always named."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vitscope.errors import QueryError
+from vitscope.layout import Layout
+from vitscope.measures.seen import Seen
+
+# None: the model's readout. A name: "cls", "reg1" …, "mean" (over patch queries), "pool" (the pooling head's).
+# (row, column): a patch of the grid.
+Query = str | tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class ResolvedQuery:
+    """A query that this model has."""
+
+    kind: Literal["token", "mean", "pool"]
+    name: str  # for people
+    token: int = -1  # index among all tokens, for kind "token"
+
+
+def resolve(query: Query, seen: Seen) -> ResolvedQuery:
+    """The query as this model has it; QueryError, naming what exists, where it does not."""
+    if query is None:
+        named = _resolve_name(seen.readout, seen)
+        return ResolvedQuery(named.kind, f"{named.name}, the model's readout", named.token)
+    if isinstance(query, str):
+        return _resolve_name(query, seen)
+    return _resolve_patch(query, seen.layout)
+
+
+def _resolve_name(name: str, seen: Seen) -> ResolvedQuery:
+    prefix = seen.layout.prefix
+    if name in prefix:
+        words = {"cls": "class token", "dist": "distillation token"}
+        return ResolvedQuery("token", words.get(name, f"token {name}"), prefix.index(name))
+    if name == "mean":
+        return ResolvedQuery("mean", "mean over patch queries")
+    if name == "pool" and seen.pooling is not None:
+        return ResolvedQuery("pool", "pooling head's query")
+    named = [*prefix, *(["pool"] if seen.pooling is not None else []), "mean"]
+    raise QueryError(
+        f"this model has no query {name!r}; it has {', '.join(named)}, and (row, column) on a grid of "
+        f"{seen.layout.grid[0]} × {seen.layout.grid[1]}"
+    )
+
+
+def _resolve_patch(patch: tuple[int, int], layout: Layout) -> ResolvedQuery:
+    row, column = patch
+    rows, columns = layout.grid
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise QueryError(
+            f"patch (row {row}, column {column}) is outside the grid: rows are 0 to {rows - 1}, "
+            f"columns 0 to {columns - 1}"
+        )
+    token = len(layout.prefix) + row * columns + column
+    return ResolvedQuery("token", f"patch (row {row}, column {column})", token)
