@@ -61,7 +61,9 @@ def test_the_models_output_is_bit_for_bit_the_same(spelling):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("spelling", [toys.fused, toys.operators, toys.biased, toys.scaled_queries])
+@pytest.mark.parametrize(
+    "spelling", [toys.fused, toys.operators, toys.biased, toys.scaled_queries, toys.softmax_in_float32]
+)
 def test_half_precision_is_verified_within_its_rounding(spelling, dtype):
     model = ToyViT(spelling).eval().to(dtype)
     for call in record(model, torch.randn(2, 3, 12, 20, dtype=dtype)).calls:
@@ -103,6 +105,12 @@ def test_multi_head_attention_is_seen_through_its_arguments(batch_first, masked)
     assert call.refusal is None
     with torch.no_grad():
         assert torch.equal(output, model(x)[0])
+
+
+def test_a_softmax_in_float32_within_a_float64_model_is_no_lie():
+    for call in record(ToyViT(toys.softmax_in_float32).eval().double(), torch.randn(1, 3, 12, 20).double()).calls:
+        assert call.refusal is None
+        assert 1e-10 < call.error < 1e-6
 
 
 def test_a_layer_that_lies_is_refused_and_its_neighbours_are_not():

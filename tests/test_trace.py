@@ -28,7 +28,7 @@ def test_a_plain_model_is_proven(spelling):
 
 @pytest.mark.parametrize("at_once", [1, 64, 8192])
 def test_the_batches_of_the_trace_do_not_matter(monkeypatch, at_once):
-    monkeypatch.setattr("vitscope.trace._TOKENS_AT_ONCE", at_once)
+    monkeypatch.setattr("vitscope.trace.codes._TOKENS_AT_ONCE", at_once)
     assert traced(ToyViT()).layout.grid == (3, 5)
 
 

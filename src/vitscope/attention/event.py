@@ -43,7 +43,8 @@ class AttentionEvent:
     scale: float = 1.0
     bias: Tensor | None = None
     probabilities: Tensor | None = None
-    logits_dtype: torch.dtype | None = None
+    logits_dtype: torch.dtype | None = None  # to which the model rounded its logits, if below float32
+    softmax_dtype: torch.dtype | None = None  # in which an open softmax was taken
     projection: OutputProjection | None = None
     sequence_first: bool = False  # the output is (tokens, images, features)
     output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order

@@ -41,6 +41,7 @@ class Weights:
     """A softmax over keys; `logits` is None where they could not be followed."""
 
     layer: str
+    dtype: torch.dtype  # that the softmax was taken in
     logits: Logits | None
 
 
@@ -88,7 +89,7 @@ class SoftmaxFollower:
     ) -> None:
         """Note weights, if the softmax is over the last axis of a stack of matrices."""
         if result.dim() >= 3 and _over_last_axis(args, kwargs, result.dim()):
-            weights = Weights(layer(), source if isinstance(source, Logits) else None)
+            weights = Weights(layer(), result.dtype, source if isinstance(source, Logits) else None)
             self.unused[weights.layer] += 1
             self._followed[result] = weights
 
@@ -192,7 +193,9 @@ def _event(name: str, weights: Weights, product: products.Product) -> AttentionE
     """The attention that a product of weights (left) with values (right) is."""
     logits = weights.logits
     if logits is None:
-        return AttentionEvent(name, product.right, probabilities=product.left, output_axes=product.axes)
+        return AttentionEvent(
+            name, product.right, probabilities=product.left, softmax_dtype=weights.dtype, output_axes=product.axes
+        )
     return AttentionEvent(
         name,
         product.right,
@@ -200,6 +203,7 @@ def _event(name: str, weights: Weights, product: products.Product) -> AttentionE
         logits.keys.to(logits.dtype),
         scale=logits.scale,
         bias=logits.bias,
+        softmax_dtype=weights.dtype,
         logits_dtype=logits.dtype if torch.finfo(logits.dtype).bits < 32 else None,
         output_axes=product.axes,
     )

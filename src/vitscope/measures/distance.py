@@ -87,6 +87,21 @@ def mean_attention_distance(
     return measured(result, measure.convention)
 
 
+def uniform_distance(layout: Layout, rescale: bool = False, unit: DistanceUnit = "pixels") -> float:
+    """What the distance would be if every token attended to all alike.
+
+    d = Σ over offsets (dy, dx) of (H − |dy|)(W − |dx|) · ‖(dy, dx)‖ / (HW)², on a grid of H × W; without
+    rescaling, prefix tokens take their share of it away.
+    """
+    rows, columns = layout.grid
+    dy, dx = np.mgrid[1 - rows : rows, 1 - columns : columns]  # (2H − 1, 2W − 1) each
+    pairs = (rows - np.abs(dy)) * (columns - np.abs(dx))
+    unit_step = (1 / max(rows - 1, 1), 1 / max(columns - 1, 1))
+    step = unit_step if unit == "unit_square" else layout.patch_size
+    mean = float((pairs * np.hypot(dy * step[0], dx * step[1])).sum()) / layout.patches**2
+    return mean * _per_pixel(unit, layout) * (1 if rescale else layout.patches / layout.tokens)
+
+
 def _per_pixel(unit: DistanceUnit, layout: Layout) -> float:
     """What a distance is multiplied by to come to `unit`."""
     if unit == "diagonal":

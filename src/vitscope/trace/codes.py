@@ -1,0 +1,190 @@
+"""The layout proven by experiment: attention is switched off, and the image perturbed cell by cell.
+
+With every attention answered by zeros, nothing mixes between tokens any more, so that each query
+and key depends on its own pixels alone. Each cell of the patch grid is given a binary code; run b
+perturbs the cells whose code has bit b. The runs in which a token changes spell out its cell, in
+every layer and whatever happened to the tokens on the way. Prefix tokens never change.
+
+Where a layer shows its weights only, the place of its values stands for queries and keys both.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitscope.attention.event import AttentionEvent, Observer
+from vitscope.errors import LayoutError, NoAttentionError
+from vitscope.layout import Layout, LayoutHints, ReadoutKind, fit_layout
+from vitscope.trace.readout import tokens_read
+from vitscope.trace.run import Forward, Subject, changed, noise
+
+_TOKENS_AT_ONCE = 8192  # bounds the memory of one run
+
+
+@dataclass(frozen=True)
+class TracedCall:
+    """One attention of the model, in the order of the forward pass."""
+
+    name: str
+    kind: Literal["layer", "readout"]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What the trace proved for one model and one input size."""
+
+    layout: Layout
+    calls: tuple[TracedCall, ...]
+    readout: ReadoutKind
+
+
+@dataclass(eq=False)
+class _CallCodes:
+    """What is known of one call: the cell code of each query and key, 0 where none changes it."""
+
+    name: str
+    queries: np.ndarray  # (queries,) int
+    keys: np.ndarray  # (keys,) int
+
+
+@dataclass(frozen=True, eq=False)
+class _CallChanges:
+    """In which images of one run each query and key of a call differs from image 0's."""
+
+    name: str
+    queries: np.ndarray  # (images, queries) bool
+    keys: np.ndarray  # (images, keys) bool
+
+
+class _SwitchOff(Observer):
+    """Answers every attention with zeros, noting in which images its queries and keys change."""
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self.changes: list[_CallChanges] = []
+
+    def before(self, event: AttentionEvent) -> Tensor:
+        if event.queries is not None and event.keys is not None:
+            queries, keys = (changed(event.by_image(t, self._images)) for t in (event.queries, event.keys))
+        else:
+            keys = changed(event.by_image(event.values, self._images))
+            square = event.query_count == event.key_count
+            queries = keys if square else np.zeros((self._images, event.query_count), bool)
+        self.changes.append(_CallChanges(event.name, queries, keys))
+        return event.zeros(self._images)
+
+
+def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints: LayoutHints, like: Tensor) -> Traced:
+    """Find and prove the layout of `model` for inputs of `image_size` (height, width) pixels.
+
+    `like` gives the input's dtype and device. Raises NoAttentionError where nothing is seen, and
+    LayoutError where tokens do not stand on a plain grid, naming the layer and the token.
+    """
+    subject = Subject(model, forward, image_size, like)
+    layout = fit_layout(_count_tokens(subject), image_size, hints)
+    codes = _read_codes(subject, layout)
+    calls = tuple(TracedCall(call.name, _kind(call, layout)) for call in codes)
+    if not any(call.kind == "layer" for call in calls):
+        raise LayoutError("every attention found reads an answer out; none is between places of the picture")
+    if any(call.kind == "readout" for call in calls):
+        return Traced(layout, calls, "pool")
+    return _with_readout(Traced(layout, calls, "mean"), tokens_read(subject, layout, len(calls)), hints)
+
+
+def _with_readout(traced: Traced, read: list[str], hints: LayoutHints) -> Traced:
+    """Complete `traced` by the tokens that the answer follows; none: all features, or a head of zeros."""
+    layout = traced.layout
+    if hints.prefix is None and read == ["prefix1"]:  # read alone: it is the class token
+        layout = replace(layout, prefix=("cls", *layout.prefix[1:]))
+    kind: ReadoutKind = "cls" if "cls" in (read or layout.prefix) or layout != traced.layout else "mean"
+    return replace(traced, layout=layout, readout=kind)
+
+
+def _count_tokens(subject: Subject) -> int:
+    """Number of tokens of the first layer."""
+    observer = _SwitchOff(images=1)
+    subject.run(subject.blank(1), observer)
+    if not observer.changes:
+        raise NoAttentionError(
+            "the forward pass ended without an attention that PyTorch shows. Usual causes: flash-attn or xFormers "
+            "kernels called directly (switch them off), TorchScript (load the plain model), linear attention or no "
+            "attention at all (there is nothing to see)"
+        )
+    return len(observer.changes[0].queries[0])
+
+
+def _read_codes(subject: Subject, layout: Layout) -> list[_CallCodes]:
+    """The cell code of every token of every call; codes count cells from 1 in row-major order."""
+    cells = np.arange(1, layout.patches + 1).reshape(layout.grid)
+    bits = int(layout.patches).bit_length()
+    pixels = noise((3, *subject.image_size), subject.like)
+    at_once = max(1, _TOKENS_AT_ONCE // layout.tokens - 1)
+    found: list[_CallCodes] = []
+    for first in range(0, bits, at_once):
+        chunk = range(first, min(first + at_once, bits))
+        images = subject.blank(len(chunk) + 1)  # image 0 stays unperturbed
+        for image, bit in enumerate(chunk, 1):
+            images[image] = pixels * _enlarge(cells >> bit & 1, layout.patch_size, subject)
+        observer = _SwitchOff(len(images))
+        subject.run(images, observer)
+        _add_bits(found, observer.changes, chunk)
+    return found
+
+
+def _add_bits(found: list[_CallCodes], changes: list[_CallChanges], bits: range) -> None:
+    weights = np.array([1 << bit for bit in bits])
+    for index, call in enumerate(changes):
+        if index == len(found):
+            found.append(_CallCodes(call.name, *(np.zeros(side.shape[1], int) for side in (call.queries, call.keys))))
+        found[index].queries += weights @ call.queries[1:]
+        found[index].keys += weights @ call.keys[1:]
+
+
+def _kind(call: _CallCodes, layout: Layout) -> Literal["layer", "readout"]:
+    """Whether a call is between places or reads an answer out; LayoutError where it is neither."""
+    prefix = len(layout.prefix)
+    expected = np.concatenate([np.zeros(prefix, int), np.arange(1, layout.patches + 1)])
+    keys_stand = len(call.keys) == len(expected) and np.array_equal(call.keys, expected)
+    if keys_stand and len(call.queries) == len(expected) and np.array_equal(call.queries, expected):
+        return "layer"
+    if (keys_stand or np.array_equal(call.keys, expected[prefix:])) and not call.queries.any():
+        return "readout"
+    raise LayoutError(_explain(call, expected, layout))
+
+
+def _explain(call: _CallCodes, expected: np.ndarray, layout: Layout) -> str:
+    where = f"layer {call.name!r}"
+    if not len(call.queries) == len(call.keys) == len(expected):
+        return (
+            f"{where} attends from {len(call.queries)} queries to {len(call.keys)} keys; expected "
+            f"{layout.tokens} of each ({layout.describe()}). Models that attend in windows, pool, merge or drop "
+            "tokens are not supported yet; a plain ViT (ViT, DeiT, DINO, DINOv2, DINOv3, BEiT, CLIP, SigLIP, "
+            "EVA-02) is"
+        )
+    side, codes = ("query", call.queries) if not np.array_equal(call.queries, expected) else ("key", call.keys)
+    token = int(np.flatnonzero(codes != expected)[0])
+    return (
+        f"{where}: {side} token {token} should stand for {_cell(int(expected[token]), layout)} but the picture "
+        f"shows that it answers to {_cell(int(codes[token]), layout)} ({layout.describe()}). The tokens are "
+        "permuted, overlap or mix outside attention; vitscope shows no map that it cannot place"
+    )
+
+
+def _cell(code: int, layout: Layout) -> str:
+    if code == 0:
+        return "no patch (a prefix token)"
+    if code > layout.patches:
+        return "several patches"
+    row, column = divmod(code - 1, layout.grid[1])
+    return f"patch (row {row}, column {column})"
+
+
+def _enlarge(bits: np.ndarray, patch: tuple[int, int], subject: Subject) -> Tensor:
+    """(rows, columns) of 0 and 1 → (height, width), zero where the grid does not reach."""
+    mask = torch.zeros(subject.image_size, dtype=subject.like.dtype, device=subject.like.device)
+    pixels = torch.from_numpy(np.kron(bits, np.ones(patch, int)))
+    mask[: pixels.shape[0], : pixels.shape[1]] = pixels.to(mask)
+    return mask

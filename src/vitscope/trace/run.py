@@ -1,0 +1,74 @@
+"""Forward passes for experiments: on synthetic images, with attention answered by the experimenter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitscope.attention.event import Observer
+from vitscope.attention.tap import Tap
+from vitscope.errors import CaptureError
+
+Forward = Callable[[nn.Module, Tensor], Any]
+_SEED = 20260211
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The model under experiment, how it is called, and for which input."""
+
+    model: nn.Module
+    forward: Forward
+    image_size: tuple[int, int]  # (height, width) in pixels
+    like: Tensor  # of the input's dtype and device
+
+    def blank(self, images: int) -> Tensor:
+        """(images, 3, height, width) of zeros."""
+        return self.like.new_zeros(images, 3, *self.image_size)
+
+    def run(self, images: Tensor, observer: Observer) -> Any:
+        """The model's output under observation; CaptureError where the model or the tap cannot follow.
+
+        The random state is fixed for the run and afterwards as it was before.
+        """
+        tap = Tap(self.model, observer)
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), tap:
+            torch.manual_seed(_SEED)
+            output = self._forward(images)
+        if tap.lost:
+            raise CaptureError(
+                f"layer {tap.lost[0]!r} takes a softmax whose way to its values cannot be followed "
+                f"({len(tap.lost)} layers in all); its attention would be missing, so nothing is shown"
+            )
+        return output
+
+    def _forward(self, images: Tensor) -> Any:
+        try:
+            return self.forward(self.model, images)
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            height, width = self.image_size
+            raise CaptureError(
+                f"the model refused an input of {height} × {width} px: {error}. If it takes one size only, load it "
+                "with that image_size; if it is called otherwise than model(images), pass forward= to wrap"
+            ) from error
+
+
+def changed(tensor: Tensor) -> np.ndarray:
+    """(images, heads, tokens, dim) → (images, tokens) bool: which tokens differ from image 0's.
+
+    Unchanged tokens may differ by the rounding of differently blocked products, and no more.
+    """
+    values = tensor.float()
+    difference = (values - values[:1]).abs().amax(dim=(1, 3))  # (images, tokens)
+    size = values.abs().amax(dim=(1, 3)).clamp_min(torch.finfo(torch.float32).tiny)
+    tolerance = 32 * torch.finfo(tensor.dtype).eps
+    return (difference > tolerance * torch.maximum(size, size[:1])).cpu().numpy()
+
+
+def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """The same normal noise every time, in the dtype and on the device of `like`."""
+    generator = torch.Generator().manual_seed(_SEED)
+    return torch.randn(shape, generator=generator).to(like.device, like.dtype)
