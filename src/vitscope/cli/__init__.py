@@ -1,0 +1,1 @@
+"""The command `vitscope`: parse, call, print. `app` holds the words, the other files the work."""

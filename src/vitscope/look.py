@@ -1,0 +1,198 @@
+"""What was seen of some images of one input size, from which any measure is computed on demand."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from vitscope.attention.reference import Fusion
+from vitscope.errors import ArgumentError, QueryError
+from vitscope.images.decode import Picture
+from vitscope.images.transform import Placement
+from vitscope.layout import Layout, ReadoutKind
+from vitscope.measures.distance import DistanceUnit, MeanAttentionDistance
+from vitscope.measures.heatmaps import Heatmaps, attention_row
+from vitscope.measures.query import Query
+from vitscope.measures.result import Measured, measured
+from vitscope.measures.rollout import Rollout
+from vitscope.measures.seen import Seen
+from vitscope.measures.spread import Entropy, PrefixMass
+
+if TYPE_CHECKING:
+    from vitscope.render.plot import Plot
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One image as it was given and as the model saw it."""
+
+    name: str
+    seen: Image.Image  # RGB, of the model's input size
+    original: Picture | None = None  # None where a tensor was given
+    placement: Placement | None = None  # where the input lies on the original
+    note: str = ""  # what a reader must know of the picture
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One layer: a self-attention over places, in the order of the forward pass."""
+
+    index: int
+    name: str  # as in model.named_modules()
+    kind: str  # "global": every token attends to every token
+    heads: int
+    grid: tuple[int, int]
+    error: float  # largest verification error, as a fraction of the values' magnitude
+    refusal: str | None  # why nothing is shown of it, if so
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Queries and keys of every layer for some images, and every measure of them.
+
+    Arrays always lead with the images axis. They are float32 (float64 for a model in float64) and
+    carry their `convention` in words. Measures raise VerificationError where they need a layer whose
+    recomputed attention was not the model's own, and QueryError for what the model does not have.
+    """
+
+    attention_seen: Seen
+    shown: tuple[Shown, ...]
+    settings: dict[str, Any]  # model, weights, preprocessing, versions: JSON-ready
+    output: Any  # what the model itself answered
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images' names, in order."""
+        return tuple(shown.name for shown in self.shown)
+
+    @property
+    def layout(self) -> Layout:
+        return self.attention_seen.layout
+
+    @property
+    def readout(self) -> ReadoutKind:
+        """What the model reads its answer from: "cls", "pool" or "mean"."""
+        return self.attention_seen.readout
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        return tuple(
+            LayerInfo(i, call.name, "global", call.heads, self.layout.grid, call.error, call.refusal)
+            for i, call in enumerate(self.attention_seen.layers)
+        )
+
+    @property
+    def verification_error(self) -> float:
+        """The largest of the layers' verification errors, as a fraction of the values' magnitude."""
+        pooling = self.attention_seen.pooling
+        calls = (*self.attention_seen.layers, *([pooling] if pooling is not None else []))
+        return max(call.error for call in calls)
+
+    def heatmaps(
+        self, layer: int | str = -1, query: Query = None, *, point: tuple[float, float] | None = None
+    ) -> Float[Measured, "images heads rows columns"]:
+        """Weights of one query over the patches; see measures.heatmaps.Heatmaps."""
+        return Heatmaps(layer, self._query(query, point)).measure(self.attention_seen)
+
+    def rollout(
+        self,
+        fusion: Fusion = "mean",
+        discard: float = 0.0,
+        start_layer: int = 0,
+        query: Query = None,
+        *,
+        point: tuple[float, float] | None = None,
+    ) -> Float[Measured, "images rows columns"]:
+        """One query's row of the attention rollout over the patches; see measures.rollout.Rollout."""
+        return Rollout(fusion, discard, start_layer, self._query(query, point)).measure(self.attention_seen)
+
+    def rollout_by_start_layer(
+        self, fusion: Fusion = "mean", discard: float = 0.0, query: Query = None
+    ) -> Float[Measured, "images layers rows columns"]:
+        """The rollout for every start layer at once, for the cost of one."""
+        return Rollout(fusion, discard, 0, query).by_start_layer(self.attention_seen)
+
+    def rollout_matrix(
+        self, fusion: Fusion = "mean", discard: float = 0.0, start_layer: int = 0
+    ) -> Float[Measured, "images tokens tokens"]:
+        """The whole rollout: N × N numbers for each image."""
+        return Rollout(fusion, discard, start_layer).matrix(self.attention_seen)
+
+    def mean_attention_distance(
+        self, rescale: bool = False, unit: DistanceUnit = "pixels"
+    ) -> Float[Measured, "images layers heads"]:
+        """How far each head looks; see measures.distance.MeanAttentionDistance."""
+        return MeanAttentionDistance(rescale, unit).measure(self.attention_seen)
+
+    def entropy(self) -> Float[Measured, "images layers heads"]:
+        """Mean entropy of the patch queries' rows, in nats."""
+        return Entropy().measure(self.attention_seen)
+
+    def prefix_mass(self) -> Float[Measured, "images layers heads prefix"]:
+        """Mean weight that the patch queries give to each prefix token."""
+        return PrefixMass().measure(self.attention_seen)
+
+    def attention(
+        self, layer: int | str, query: Query = None, *, point: tuple[float, float] | None = None
+    ) -> Float[Measured, "images heads keys"]:
+        """One query's row as it is, over the keys as the layer has them; `places` says where these stand."""
+        row, convention = attention_row(self.attention_seen, layer, self._query(query, point))
+        return measured(row, convention)
+
+    def places(self, layer: int | str = -1) -> Float[np.ndarray, "keys 2"]:
+        """Where a layer's keys stand: (y, x) in pixels of the model's input, NaN for prefix tokens."""
+        self.attention_seen.layer_index(layer)
+        nowhere = np.full((len(self.layout.prefix), 2), np.nan)
+        return np.concatenate([nowhere, self.layout.centres()])
+
+    def patch_at(self, x: float, y: float, image: int = 0) -> tuple[int, int]:
+        """(row, column) of the patch that covers a point in pixels of the original picture."""
+        placement = self.shown[image].placement
+        if placement is None:
+            raise QueryError("a point needs the original picture, and this look was taken of a tensor")
+        input_x, input_y = placement.to_input(x, y)
+        row, column = int(input_y // self.layout.patch_size[0]), int(input_x // self.layout.patch_size[1])
+        rows, columns = self.layout.grid
+        if not (0 <= row < rows and 0 <= column < columns):
+            left, top, right, bottom = placement.box
+            raise QueryError(
+                f"point (x={x:g}, y={y:g}) is not in what the model saw of {self.shown[image].name}: x from {left:.0f} "
+                f'to {right:.0f} and y from {top:.0f} to {bottom:.0f} of the original (fit="whole" shows it all)'
+            )
+        return row, column
+
+    @property
+    def plot(self) -> "Plot":
+        """Pictures of this look: `look.plot.heatmaps()`, `.rollout()`, `.distance()` …"""
+        from vitscope.render.plot import Plot
+
+        return Plot(self)
+
+    def save(self, folder: str, *, force: bool = False) -> list[str]:
+        """Write pictures, tables and settings into `folder`; returns the files' paths."""
+        from vitscope.render.files import write_look
+
+        return [str(path) for path in write_look(self, folder, force=force)]
+
+    def _repr_png_(self) -> bytes:
+        return self.plot.png()
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.images[:3]) + (" …" if len(self.images) > 3 else "")
+        return (
+            f"Look(images={len(self.shown)} ({names}), model={self.settings.get('model', {}).get('name')!r}, "
+            f"layers={len(self.attention_seen.layers)}, {self.layout.describe()}, readout={self.readout!r}, "
+            f"verification_error={self.verification_error:.1e})"
+        )
+
+    def _query(self, query: Query, point: tuple[float, float] | None) -> Query:
+        if point is None:
+            return query
+        if query is not None:
+            raise ArgumentError("give either query or point, not both")
+        patches = {self.patch_at(*point, image=i) for i in range(len(self.shown))}
+        if len(patches) > 1:
+            raise ArgumentError(f"the point falls on different patches of the {len(self.shown)} images; look at one")
+        return patches.pop()

@@ -1,0 +1,101 @@
+"""Mean attention distance as figures: by depth, a dot a head (Dosovitskiy et al. 2020, Fig. 7 right), and
+sorted heads layer by layer (Raghu et al. 2021, Fig. 3)."""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
+
+from vitscope.look import Look
+from vitscope.measures.distance import DistanceUnit, uniform_distance
+from vitscope.render.panels import provenance
+from vitscope.render.style import COLOUR_MAP, FAINT, WIDTH, ReadyFigure, caption_height, styled, write_caption
+
+_UNITS: dict[DistanceUnit, str] = {
+    "pixels": "pixels of the input",
+    "patches": "patches",
+    "diagonal": "fraction of the diagonal",
+    "unit_square": "unit square",
+}
+_PLOT_HEIGHT = 2.9  # inches
+_LAST_COLOUR = 0.9  # of the colour map: the rest is too pale for dots on white
+
+
+@styled
+def distance_figure(look: Look, *, rescale: bool = False, unit: DistanceUnit = "pixels") -> ReadyFigure:
+    """Both plots side by side, averaged over the look's images."""
+    distances = look.mean_attention_distance(rescale, unit)
+    convention = distances.convention
+    images = f"mean over {len(look.shown)} images" if len(look.shown) > 1 else f"image {look.shown[0].name}"
+    caption = (
+        f"{convention[0].upper()}{convention[1:]}; {images}, input {look.layout.image_size[1]} × "
+        f"{look.layout.image_size[0]} px. {provenance(look)}"
+    )
+    foot = caption_height(caption) + 0.5
+    figure = ReadyFigure(figsize=(WIDTH, _PLOT_HEIGHT + foot + 0.3))
+    height = figure.get_size_inches()[1]
+    left, right = (figure.add_axes((x / WIDTH, foot / height, 2.7 / WIDTH, _PLOT_HEIGHT / height)) for x in (0.6, 3.8))
+    draw_distance(left, look, rescale=rescale, unit=unit)
+    draw_sorted_distance(right, look, rescale=rescale, unit=unit)
+    right.set_ylabel("")
+    bar = figure.add_axes((6.7 / WIDTH, foot / height, 0.1 / WIDTH, _PLOT_HEIGHT / height))
+    layers = Normalize(0, max((len(look.layers) - 1) / _LAST_COLOUR, 1e-9))
+    colours: Any = figure.colorbar(ScalarMappable(layers, COLOUR_MAP), cax=bar)
+    bar.set_ylim(0, max(len(look.layers) - 1, 1e-9))
+    colours.set_label("layer")
+    colours.outline.set_visible(False)
+    bar.tick_params(length=2)
+    bar.yaxis.set_major_locator(MaxNLocator(integer=True))
+    write_caption(figure, caption)
+    return figure
+
+
+@styled
+def draw_distance(axes: Axes, look: Look, *, rescale: bool = False, unit: DistanceUnit = "pixels") -> Axes:
+    """Distance by depth on axes of the caller's: a dot a head, a line through the layers' means."""
+    heads = np.asarray(look.mean_attention_distance(rescale, unit)).mean(axis=0)  # (layers, heads)
+    for layer, values in enumerate(heads):
+        axes.scatter(
+            np.full(len(values), layer), values, s=16, color=_colour(layer, len(heads)), alpha=0.85, linewidths=0
+        )
+    axes.plot(range(len(heads)), np.nanmean(heads, axis=1), color=FAINT, linewidth=1, zorder=0)
+    axes.set_xlabel("layer")
+    axes.set_title("by depth: a dot a head, line: mean", loc="left")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, look, heads, rescale, unit)
+    return axes
+
+
+@styled
+def draw_sorted_distance(axes: Axes, look: Look, *, rescale: bool = False, unit: DistanceUnit = "pixels") -> Axes:
+    """Heads sorted by distance, a line a layer, on axes of the caller's."""
+    heads = np.sort(np.asarray(look.mean_attention_distance(rescale, unit)).mean(axis=0), axis=1)  # NaN sorts last
+    ranks = np.arange(1, heads.shape[1] + 1)
+    for layer, values in enumerate(heads):
+        axes.plot(ranks, values, color=_colour(layer, len(heads)), marker="o", markersize=3, linewidth=1.2)
+    axes.set_xlabel("heads, sorted by distance")
+    axes.set_title("sorted heads: a line a layer", loc="left")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, look, heads, rescale, unit)
+    return axes
+
+
+def _finish(axes: Axes, look: Look, heads: np.ndarray, rescale: bool, unit: DistanceUnit) -> None:
+    """Axis from 0, label with the unit, and the distance that uniform attention would have."""
+    uniform = uniform_distance(look.layout, rescale, unit)
+    axes.set_ylim(0, 1.08 * max(float(np.nanmax(heads)), uniform))
+    axes.axhline(uniform, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axes.text(
+        0.01, uniform, "uniform attention", transform=axes.get_yaxis_transform(), fontsize=6, color=FAINT, va="bottom"
+    )
+    axes.set_ylabel(f"mean attention distance ({_UNITS[unit]})")
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _colour(layer: int, layers: int) -> tuple[float, ...]:
+    return mpl.colormaps[COLOUR_MAP](_LAST_COLOUR * layer / max(layers - 1, 1))

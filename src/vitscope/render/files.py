@@ -1,0 +1,193 @@
+"""A Look as a folder: three pictures, a table, the maps and every setting. Written whole or not at all."""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from safetensors.numpy import save_file
+
+from vitscope.attention.reference import Fusion
+from vitscope.errors import ArgumentError, OutputError
+from vitscope.look import Look
+from vitscope.measures.distance import DistanceUnit
+from vitscope.measures.query import Query
+from vitscope.render.distance import distance_figure
+from vitscope.render.heatmaps import heatmaps_figure
+from vitscope.render.rollout import rollout_figure
+from vitscope.render.style import COLOUR_MAP, save
+
+FORMATS = ("png", "pdf", "svg")
+
+
+class Choices:
+    """What of a look is written, with what settings; the defaults are the contract's."""
+
+    def __init__(
+        self,
+        *,
+        layer: int | str = -1,
+        query: Query = None,
+        mass: float = 0.6,
+        fusion: Fusion = "mean",
+        discard: float = 0.0,
+        rescale: bool = False,
+        unit: DistanceUnit = "pixels",
+        smooth: bool = False,
+        cmap: str = COLOUR_MAP,
+        formats: tuple[str, ...] = ("png",),
+    ) -> None:
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown:
+            raise ArgumentError(f"format {unknown[0]!r} is unknown; expected some of {', '.join(FORMATS)}")
+        self.layer, self.query, self.mass = layer, query, mass
+        self.fusion: Fusion = fusion
+        self.discard, self.rescale = discard, rescale
+        self.unit: DistanceUnit = unit
+        self.smooth, self.cmap, self.formats = smooth, cmap, formats
+
+    def settings(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+def write_look(look: Look, folder: str | Path, *, force: bool = False, choices: Choices | None = None) -> list[Path]:
+    """Write a look of one image into a new `folder`; OutputError where that cannot be done.
+
+    heatmaps, rollout and distance as pictures; look.json; distance.csv; maps.safetensors. An existing
+    folder is replaced only with `force`. Nothing is seen there before all is written.
+    """
+    if len(look.shown) != 1:
+        raise ArgumentError(
+            f"a folder holds a look of one image; this one has {len(look.shown)}: look at each by itself"
+        )
+    choices = choices or Choices()
+    with whole_folder(Path(folder), force=force) as draft:
+        for name, figure in _figures(look, choices).items():
+            for suffix in choices.formats:
+                save(figure(), str(draft / f"{name}.{suffix}"))
+        _write_maps(look, choices, draft / "maps.safetensors")
+        _write_distance(look, draft / "distance.csv")
+        report = json.dumps(report_of(look, choices), indent=2, ensure_ascii=False, allow_nan=False)
+        (draft / "look.json").write_text(report + "\n", encoding="utf-8")
+    return sorted(Path(folder).iterdir())
+
+
+def report_of(look: Look, choices: Choices) -> dict[str, Any]:
+    """Everything that a reader needs to trust or repeat the numbers: JSON-ready."""
+    shown = look.shown[0]
+    heatmaps = look.heatmaps(choices.layer, choices.query)
+    rollout = look.rollout(choices.fusion, choices.discard, 0, choices.query)
+    return {
+        "image": {
+            "name": shown.name,
+            "note": shown.note,
+            "original_size": None if shown.original is None else list(shown.original.size),
+            "input_size": [shown.seen.height, shown.seen.width],
+            "input_box_on_original": None if shown.placement is None else list(shown.placement.box),
+        },
+        **look.settings,
+        "choices": choices.settings(),
+        "layout": asdict(look.layout) | {"description": look.layout.describe()},
+        "readout": look.readout,
+        "layers": [asdict(layer) for layer in look.layers],
+        "verification": {
+            "largest_error": look.verification_error,
+            "meaning": "recomputed attention times values against the model's own, over the largest Σ A·|values|",
+        },
+        "conventions": {
+            "heatmaps": heatmaps.convention,
+            "rollout": rollout.convention,
+            "distance": look.mean_attention_distance(choices.rescale, choices.unit).convention,
+            "entropy": look.entropy().convention,
+            "prefix_mass": look.prefix_mass().convention,
+        },
+    }
+
+
+@contextmanager
+def whole_folder(folder: Path, *, force: bool) -> Generator[Path]:
+    """A draft to write into, which becomes `folder` at the end of the block, or vanishes if that fails."""
+    try:
+        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and force)):
+            raise OutputError(_occupied(folder))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".vitscope-", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write to {str(folder.parent)!r}: {error.strerror}; choose another folder") from error
+    try:
+        yield draft
+        draft.chmod(0o777 & ~_umask())
+        _put_in_place(draft, folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=".vitscope-old-", dir=folder.parent))
+    folder.rename(old / "replaced")
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _occupied(folder: Path) -> str:
+    if folder.is_dir() and not folder.is_symlink():
+        return f"{str(folder)!r} exists already; nothing was overwritten: give --force (force=True) or another folder"
+    return f"{str(folder)!r} is a file or a link; expected a folder that does not exist yet"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _figures(look: Look, choices: Choices) -> dict[str, Callable[[], Figure]]:
+    """Figures by file name, made one at a time."""
+    maps: dict[str, Any] = {"query": choices.query, "smooth": choices.smooth, "cmap": choices.cmap}
+    return {
+        "heatmaps": lambda: heatmaps_figure(look, layer=choices.layer, mass=choices.mass, **maps),
+        "rollout": lambda: rollout_figure(look, fusion=choices.fusion, discard=choices.discard, **maps),
+        "distance": lambda: distance_figure(look, rescale=choices.rescale, unit=choices.unit),
+    }
+
+
+def _write_maps(look: Look, choices: Choices, path: Path) -> None:
+    arrays = {
+        "heatmaps": look.heatmaps(choices.layer, choices.query),
+        "rollout": look.rollout(choices.fusion, choices.discard, 0, choices.query),
+        "rollout_by_start_layer": look.rollout_by_start_layer(choices.fusion, choices.discard, choices.query),
+        "mean_attention_distance": look.mean_attention_distance(choices.rescale, choices.unit),
+        "entropy": look.entropy(),
+        "prefix_mass": look.prefix_mass(),
+    }
+    conventions = {name: array.convention for name, array in arrays.items()}
+    save_file({name: np.ascontiguousarray(array[0]) for name, array in arrays.items()}, path, metadata=conventions)
+
+
+def _write_distance(look: Look, path: Path) -> None:
+    """A row a layer and head; distances in pixels of the input in both conventions."""
+    plain, rescaled = look.mean_attention_distance()[0], look.mean_attention_distance(rescale=True)[0]
+    entropy, mass = look.entropy()[0], look.prefix_mass()[0]
+    prefix = [f"prefix_mass_{name}" for name in look.layout.prefix]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["layer", "name", "head", "distance_px", "distance_px_rescaled", "entropy_nats", *prefix])
+        for layer in look.layers:
+            for head in range(layer.heads):
+                at = (layer.index, head)
+                numbers = [plain[at], rescaled[at], entropy[at], *mass[at]]
+                table.writerow([layer.index, layer.name, head, *(f"{number:.7g}" for number in numbers)])

@@ -1,0 +1,62 @@
+"""`look.plot`: every figure of a Look, whole or on axes of the caller's own."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from vitscope.look import Look
+from vitscope.render.distance import distance_figure, draw_distance, draw_sorted_distance
+from vitscope.render.heatmaps import draw_heatmap, heatmaps_figure
+from vitscope.render.overlay import draw_overlay
+from vitscope.render.panels import draw_seen, provenance, sheet
+from vitscope.render.rollout import draw_rollout, rollout_figure
+from vitscope.render.style import ReadyFigure, png_of, styled
+
+
+class Plot:
+    """Figures of one Look. With `ax` one panel is drawn there, without it a whole figure is made.
+
+    Options common to the maps: `image` (index), `query`, `smooth`, `cmap`; see the functions of
+    `vitscope.render` for the rest.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    def heatmaps(self, ax: Axes | None = None, **options: Any) -> Axes | ReadyFigure:
+        """Heads of one layer: `layer`, `query`, and `mass` for the figure or `head` for axes."""
+        return heatmaps_figure(self._look, **options) if ax is None else draw_heatmap(ax, self._look, **options)
+
+    def rollout(self, ax: Axes | None = None, **options: Any) -> Axes | ReadyFigure:
+        """The rollout: `fusion`, `discard`, `query`; on axes also `start_layer`."""
+        return rollout_figure(self._look, **options) if ax is None else draw_rollout(ax, self._look, **options)
+
+    def distance(self, ax: Axes | None = None, **options: Any) -> Axes | ReadyFigure:
+        """Mean attention distance by depth: `rescale`, `unit`. The figure holds both plots."""
+        return distance_figure(self._look, **options) if ax is None else draw_distance(ax, self._look, **options)
+
+    def sorted_distance(self, ax: Axes | None = None, **options: Any) -> Axes | ReadyFigure:
+        """Mean attention distance, heads sorted: `rescale`, `unit`."""
+        return distance_figure(self._look, **options) if ax is None else draw_sorted_distance(ax, self._look, **options)
+
+    @styled
+    def summary(self, image: int = 0) -> ReadyFigure:
+        """One strip: input, mean heatmap of the last layer, rollout."""
+        look, shown = self._look, self._look.shown[image]
+        heatmaps, rollout = look.heatmaps(), look.rollout()
+        caption = f"{heatmaps.convention}, mean of heads; {rollout.convention}. {provenance(look)}"
+        page = sheet(0, 4, shown.seen.height / shown.seen.width, caption[0].upper() + caption[1:])
+        draw_seen(page.axes(0, 0), shown)
+        for column, (name, values, low) in enumerate(
+            (("heatmap", np.asarray(heatmaps[image].mean(0)), 0.0), ("rollout", np.asarray(rollout[image]), None))
+        ):
+            axes, least = page.axes(0, column + 1), float(values.min()) if low is None else low
+            draw_overlay(axes, shown, look.layout, values, Normalize(least, float(values.max())))
+            axes.set_title(f"{name}\n{least:.4f} to {values.max():.4f}", loc="left")
+        return page.figure
+
+    def png(self, image: int = 0) -> bytes:
+        """The summary as PNG bytes."""
+        return png_of(self.summary(image))
