@@ -2,6 +2,7 @@
 
 import torch
 
+from vitscope.attention.bias import DenseBias
 from vitscope.attention.call import AttentionCall
 from vitscope.layout import Layout
 from vitscope.measures.seen import Seen
@@ -21,7 +22,7 @@ def random_call(
         scale=sharpness * dim**-0.5,
         queries=draw(images, heads, tokens, dim),
         keys=draw(images, heads, keys or tokens, dim),
-        bias=draw(1, heads, tokens, keys or tokens) if bias else None,
+        bias=DenseBias(draw(1, heads, tokens, keys or tokens)) if bias else None,
     )
 
 

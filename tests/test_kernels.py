@@ -92,8 +92,8 @@ def test_statistics_by_hand():
         assert float(rows.entropy) == pytest.approx((0.693147 + 0.673012) / 2, abs=1e-6)
 
 
-def test_biases_and_rounded_logits_reach_the_weights():
+def test_biases_reach_the_weights():
     call = random_call(images=1, bias=True)
     without = random_call(images=1)
-    expected = torch.softmax(without.logits(slice(None)) + call.bias, -1)
+    expected = torch.softmax(without.logits(slice(None)) + call.bias.term, -1)
     torch.testing.assert_close(call.weights(slice(None)), expected)

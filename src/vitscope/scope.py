@@ -67,7 +67,13 @@ class Scope:
         """
         tensor, shown = show(images, self.transform)
         traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
-        recorder = Recorder(len(tensor), prefix=len(traced.layout.prefix), every_row=every_row, limit_bytes=limit_bytes)
+        recorder = Recorder(
+            len(tensor),
+            prefix=len(traced.layout.prefix),
+            grid=traced.layout.grid,
+            every_row=every_row,
+            limit_bytes=limit_bytes,
+        )
         with torch.no_grad(), Tap(self.model, recorder):
             output = self.loaded.forward(self.model, tensor.to(self._like()))
         return Look(_seen(recorder, traced), shown, settings_of(self.loaded, self.weights_sha256()), output)

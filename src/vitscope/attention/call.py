@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitscope.attention.bias import Bias
 from vitscope.errors import VerificationError
 
 
@@ -21,7 +22,7 @@ class AttentionCall:
     scale: float = 1.0
     queries: Float[Tensor, "images heads queries dim"] | None = None
     keys: Float[Tensor, "images heads keys dim"] | None = None
-    bias: Tensor | None = None  # added to the logits; axes broadcast to (images, heads, queries, keys)
+    bias: Bias | None = None  # added to the logits
     probabilities: Float[Tensor, "images heads queries keys"] | None = None
     logits_dtype: torch.dtype | None = None  # to which the model rounded its logits; None: never below float32
     error: float = 0.0  # largest verification error, as a fraction of the values' magnitude
@@ -73,15 +74,13 @@ class AttentionCall:
         """The same attention of one image; its images axis has length 1."""
 
         def pick(tensor: Tensor | None) -> Tensor | None:
-            if tensor is None or tensor.shape[0] == 1:
-                return tensor
-            return tensor[index : index + 1]
+            return None if tensor is None else tensor[index : index + 1]
 
         return replace(
             self,
             queries=pick(self.queries),
             keys=pick(self.keys),
-            bias=pick(self.bias),
+            bias=None if self.bias is None else self.bias.image(index),
             probabilities=pick(self.probabilities),
         )
 
@@ -99,8 +98,7 @@ class AttentionCall:
         else:  # each step rounded as the model rounded it
             logits = self._rounded(self._rounded(queries @ keys.transpose(-2, -1)) * self.scale)
         if self.bias is not None:
-            bias = self.bias if self.bias.shape[-2] == 1 else self.bias[:, :, rows]
-            logits = self._rounded(logits + bias.to(self.dtype))
+            logits = self._rounded(logits + self.bias.rows(rows).to(self.dtype))
         return logits
 
     def weights(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:

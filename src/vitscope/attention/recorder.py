@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.attention.verify import verify
@@ -18,19 +19,28 @@ _PATCH_ROWS = 6
 class Recorder(Observer):
     """Collects one AttentionCall for each attention of a forward pass over `images` images.
 
-    `prefix` is the number of prefix tokens, some of whose rows are always verified; with
-    `every_row` all rows are. Biases and bare weights, which grow with N², are kept up to
-    `limit_bytes` in all.
+    `prefix` is the number of prefix tokens, some of whose rows are always verified; with `every_row`
+    all rows are. On the patch `grid`, biases that repeat by offset are held as tables. Other biases
+    and bare weights, which grow with N², are kept up to `limit_bytes` in all.
     """
 
-    def __init__(self, images: int, *, prefix: int = 0, every_row: bool = False, limit_bytes: int = 2**30) -> None:
+    def __init__(
+        self,
+        images: int,
+        *,
+        prefix: int = 0,
+        grid: tuple[int, int] = (0, 0),
+        every_row: bool = False,
+        limit_bytes: int = 2**30,
+    ) -> None:
         self.calls: list[AttentionCall] = []
         self._images = images
         self._prefix = prefix
+        self._grid = grid
         self._every_row = every_row
         self._limit_bytes = limit_bytes
         self._square_bytes = 0
-        self._biases: dict[tuple[object, ...], Tensor] = {}
+        self._biases: list[Bias] = []
         self._random = torch.Generator().manual_seed(0)
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
@@ -65,17 +75,18 @@ class Recorder(Observer):
             logits_dtype=event.logits_dtype,
         )
 
-    def _bias(self, event: AttentionEvent, bias: Tensor) -> Tensor | None:
-        """The bias once: repeated axes have length 1, and layers that share a tensor share it here."""
-        compact = _without_repeats(event.by_image(bias, self._images).detach())
-        if not compact.any():
+    def _bias(self, event: AttentionEvent, term: Tensor) -> Bias | None:
+        """The bias as small as it can be held, and once where layers share it."""
+        term = _without_repeats(event.by_image(term, self._images).detach())
+        if not term.any():
             return None
-        version = None if compact.is_inference() else compact._version  # pyright: ignore[reportPrivateUsage]
-        key = (compact.data_ptr(), tuple(compact.shape), compact.stride(), compact.dtype, version)
-        if version is None or key not in self._biases or not torch.equal(self._biases[key], compact):
-            self._count(compact.nbytes, event, "a position bias or mask")
-            self._biases[key] = compact.clone()
-        return self._biases[key]
+        bias = compress(term, self._grid, self._prefix)
+        for known in self._biases:
+            if bias.equals(known):
+                return known
+        self._count(bias.nbytes, event, "a position bias or mask")
+        self._biases.append(bias)
+        return bias
 
     def _count(self, nbytes: int, event: AttentionEvent, what: str) -> None:
         self._square_bytes += nbytes

@@ -1,0 +1,128 @@
+"""Terms added to the logits, as dense as they must be and as small as they can."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+Rows = slice | Tensor
+
+
+@runtime_checkable
+class Bias(Protocol):
+    """A term of the logits of one attention."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def rows(self, rows: Rows) -> Tensor:
+        """The term for some query rows; broadcasts to (images, heads, rows, keys)."""
+        ...
+
+    def image(self, index: int) -> "Bias":
+        """The term of one image."""
+        ...
+
+    def equals(self, other: "Bias") -> bool:
+        """Whether both are held alike and give the same term."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseBias:
+    """A mask or bias held in full, but for axes of length 1, along which it repeats."""
+
+    term: Shaped[Tensor, "#images #heads #queries keys"]
+
+    @property
+    def nbytes(self) -> int:
+        return self.term.nbytes
+
+    def rows(self, rows: Rows) -> Tensor:
+        return self.term if self.term.shape[2] == 1 else self.term[:, :, rows]
+
+    def image(self, index: int) -> "DenseBias":
+        return self if self.term.shape[0] == 1 else DenseBias(self.term[index : index + 1])
+
+    def equals(self, other: Bias) -> bool:
+        return isinstance(other, DenseBias) and torch.equal(self.term, other.term)
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeBias:
+    """A bias between patches that depends on their offset alone, held as its table: N² numbers in 4N.
+
+    Rows and columns of prefix tokens, which come first, are held as they are.
+    """
+
+    grid: tuple[int, int]  # (rows, columns) of patches
+    table: Float[Tensor, "1 heads offsets_y offsets_x"]  # by key − query, from −(rows − 1) and −(columns − 1)
+    from_prefix: Float[Tensor, "1 heads prefix keys"]
+    to_prefix: Float[Tensor, "1 heads patches prefix"]
+
+    @property
+    def nbytes(self) -> int:
+        return self.table.nbytes + self.from_prefix.nbytes + self.to_prefix.nbytes
+
+    def rows(self, rows: Rows) -> Tensor:
+        prefix, tokens = self.from_prefix.shape[2:]
+        index = torch.arange(tokens, device=self.table.device)[rows]
+        out = self.table.new_empty(1, self.table.shape[1], len(index), tokens)
+        first = index < prefix
+        patches = index[~first] - prefix
+        out[:, :, first] = self.from_prefix[:, :, index[first]]
+        out[:, :, ~first, :prefix] = self.to_prefix[:, :, patches]
+        out[:, :, ~first, prefix:] = self._between(patches)
+        return out
+
+    def image(self, index: int) -> "RelativeBias":
+        return self
+
+    def equals(self, other: Bias) -> bool:
+        return isinstance(other, RelativeBias) and all(
+            torch.equal(one, another)
+            for one, another in (
+                (self.table, other.table),
+                (self.from_prefix, other.from_prefix),
+                (self.to_prefix, other.to_prefix),
+            )
+        )
+
+    def _between(self, queries: Tensor) -> Tensor:
+        """(1, heads, queries, patches), read from the table."""
+        rows, columns = self.grid
+        keys = torch.arange(rows * columns, device=queries.device)
+        offset_y = keys // columns - (queries // columns)[:, None] + rows - 1  # (queries, patches)
+        offset_x = keys % columns - (queries % columns)[:, None] + columns - 1
+        return self.table[:, :, offset_y, offset_x]
+
+
+def compress(term: Tensor, grid: tuple[int, int], prefix: int) -> Bias:
+    """The smallest form that gives back exactly `term` (axes of length 1 repeat)."""
+    patches = grid[0] * grid[1]
+    if term.shape[0] != 1 or term.shape[2:] != (prefix + patches, prefix + patches):
+        return DenseBias(term.clone())
+    relative = RelativeBias(
+        grid,
+        _table(term[:, :, prefix:, prefix:], grid),
+        term[:, :, :prefix].clone(),
+        term[:, :, prefix:, :prefix].clone(),
+    )
+    step = 256  # rows compared at once
+    runs = (slice(first, first + step) for first in range(prefix, prefix + patches, step))
+    same = relative.nbytes < term.nbytes and all(torch.equal(relative.rows(run), term[:, :, run]) for run in runs)
+    return relative if same else DenseBias(term.clone())
+
+
+def _table(between: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(1, heads, patches, patches) → (1, heads, 2·rows − 1, 2·columns − 1), read off the corners' rows."""
+    rows, columns = grid
+    table = between.new_empty(*between.shape[:2], 2 * rows - 1, 2 * columns - 1)
+    for row in (0, rows - 1):
+        for column in (0, columns - 1):
+            corner = between[:, :, row * columns + column].unflatten(-1, grid)  # (1, heads, rows, columns)
+            top, left = rows - 1 - row, columns - 1 - column
+            table[:, :, top : top + rows, left : left + columns] = corner
+    return table
