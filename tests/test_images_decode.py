@@ -314,6 +314,7 @@ def test_extreme_shapes(size):
         (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         (b"\x89PNG\r\n\x1a\n", "header"),
         (b"GIF89a", "header"),
+        (b"P6 5 " + b"7" * 40, "damaged or cut off"),
     ],
 )
 def test_not_a_picture(data, reason, tmp_path):
@@ -323,8 +324,10 @@ def test_not_a_picture(data, reason, tmp_path):
         open_picture(path)
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI"])
 def test_cut_off_files(format):  # noqa: A002
+    if format not in Image.SAVE and format == "QOI":
+        pytest.skip("this Pillow does not write QOI")
     large = Image.fromarray(RNG.integers(0, 256, (97, 131, 3), dtype=np.uint8))
     data = encoded(large, format)
     for kept in (0.1, 0.5, 0.9):
@@ -414,7 +417,7 @@ def test_turned_large_tiff(monkeypatch):
 def test_pillows_own_bomb_error_is_translated(monkeypatch):
     data = encoded(Image.fromarray(COLOUR), "WEBP")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
-    with pytest.raises(ImageError, match="bomb"):
+    with pytest.raises(ImageError, match=r"image: .*bomb DOS attack; shrink it first"):
         open_picture(data)
 
 

@@ -46,7 +46,9 @@ def test_a_folder_gives_its_pictures_in_natural_order(folder):
 
 def test_globs_with_folders_below(folder):
     assert names(expand(["frame*"])) == ["frame2.PNG", "frame10.png"]
-    assert names(expand(["**/*.webp"])) == ["inner.webp"]
+    (folder / "deep" / "er").mkdir()
+    (folder / "deep" / "er" / "most.webp").write_bytes(b"abc")
+    assert names(expand(["**/*.webp"])) == ["most.webp", "inner.webp"]
     assert names(expand(["*.[jt][px][gt]"])) == ["Frame1.jpg", "notes.txt"]
 
 
@@ -70,10 +72,22 @@ def test_urls_are_passed_on_and_taken_once():
     assert [source.location for source in sources] == [urls[0], urls[1], urls[3]]
 
 
+class Once:
+    """A terminal would ask again."""
+
+    reads = 0
+
+    def read(self, size, /):
+        self.reads += 1
+        return b"bytes of a picture"[:size]
+
+
 def test_standard_input_is_read_once():
-    sources = expand(["-", "-"], stdin=io.BytesIO(b"bytes of a picture"))
+    stream = Once()
+    sources = expand(["-", "-"], stdin=stream)
     assert names(sources) == ["stdin"]
     assert sources[0].read() == b"bytes of a picture"
+    assert stream.reads == 1
     (empty,) = expand(["-"], stdin=io.BytesIO())
     with pytest.raises(ImageError, match="standard input: nothing"):
         empty.read()

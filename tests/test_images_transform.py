@@ -22,7 +22,7 @@ from vitscope.images.sizes import centre_offset, whole_size
 from vitscope.images.transform import Transform
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SIZES = [(97, 131), (131, 97), (57, 57), (61, 62), (224, 224), (1, 1), (3, 1), (2, 601), (601, 3), (300, 451)]
+SIZES = [(97, 131), (131, 97), (57, 57), (61, 62), (2, 1), (224, 224), (1, 1), (3, 1), (2, 601), (601, 3), (300, 451)]
 
 
 def picture(height: int, width: int) -> Picture:
@@ -203,6 +203,12 @@ def test_placement_by_hand():
     assert place.to_input(250, 100) == (50, 25)
     assert place.to_original(25, 50) == (200, 150)
     assert place.stretch == 1.0
+
+
+def test_placement_of_a_squashed_picture_by_hand():
+    place = transform(size=(50, 50), resize=(100, 200)).place((200, 200))
+    assert place.box == (75.0, 50.0, 125.0, 150.0)
+    assert place.stretch == 2.0
 
 
 def test_placement_of_padding_reaches_outside():

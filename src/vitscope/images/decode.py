@@ -153,9 +153,8 @@ def _from_stream(stream: _Stream, shown: str) -> tuple[Image.Image, str]:
     if not head:
         raise ImageError(f"{shown}: empty (0 bytes); expected a picture; was it fully copied or downloaded?")
     image = _identify(stream, head, shown)
-    with image:
-        _require_pixels(image.size, shown)
-        return _decoded(image, shown)
+    _require_pixels(image.size, shown)
+    return _decoded(image, shown)
 
 
 def _identify(stream: _Stream, head: bytes, shown: str) -> ImageFile.ImageFile:
@@ -178,7 +177,7 @@ def _identify(stream: _Stream, head: bytes, shown: str) -> ImageFile.ImageFile:
             try:
                 return factory(stream, "")
             except Image.DecompressionBombError as error:
-                raise ImageError(f"{shown}: {error}; shrink it first") from error
+                raise _bomb(error, shown) from error
             except Exception as error:  # decoders raise almost anything on damaged files
                 failures.append(f"{name}: {error}")
     raise ImageError(f"{shown}: {_what(head, failures)}")
@@ -207,6 +206,11 @@ def _require_pixels(size: tuple[int, int], shown: str) -> None:
         )
 
 
+def _bomb(error: Image.DecompressionBombError, shown: str) -> ImageError:
+    """Pillow's own refusal, where a plugin checks before the size is known here."""
+    return ImageError(f"{shown}: {str(error).rstrip('.')}; shrink it first")
+
+
 def _decoded(image: Image.Image, shown: str) -> tuple[Image.Image, str]:
     if 0 in image.size:
         raise ImageError(f"{shown}: {image.height} × {image.width} pixels; expected at least one")
@@ -217,7 +221,7 @@ def _decoded(image: Image.Image, shown: str) -> tuple[Image.Image, str]:
     except ImageError as error:
         raise ImageError(f"{shown}: {error}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{shown}: {error}; shrink it first") from error
+        raise _bomb(error, shown) from error
     except Exception as error:  # decoders raise almost anything on damaged files
         raise ImageError(
             f"{shown}: damaged or cut off ({error or type(error).__name__}); expected a whole picture; copy or "
