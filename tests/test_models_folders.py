@@ -20,15 +20,9 @@ from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.registry import load_model
 
 REGISTERS = ("cls", "reg1", "reg2", "reg3", "reg4")
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "image_size": 32,
-    "patch_size": 8,
-}
-TEXT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 99}
+SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+TINY = SIZE | {"image_size": 32, "patch_size": 8}
+TEXT = SIZE | {"vocab_size": 99}
 CLIP_TEXT = TEXT | {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 
 
@@ -59,7 +53,7 @@ def test_trainer_folder(tmp_path):
     model = save_trainer_folder(tmp_path)
     loaded = load_model(f"local-dir:{tmp_path}")
     assert isinstance(loaded.model, transformers.ViTForImageClassification)
-    assert weights_sha256(loaded.model) == weights_sha256(model) == loaded.provenance["weights_sha256"]
+    assert weights_sha256(loaded.model) == weights_sha256(model)
     assert loaded.hints == LayoutHints(patch_size=(8, 8), prefix=("cls",))
     assert loaded.transform.mean == (0.4, 0.5, 0.6)
     assert loaded.transform.size == loaded.transform.resize == (32, 32)
@@ -250,10 +244,12 @@ def test_hub_cache_offline(tmp_path):
         "transformers:someone/trained-vit@main",
     ]
     code = f"""
+from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.registry import load_model
 for name in {names}:
-    p = load_model(name).provenance
-    print("|".join((name, p["library"], p["weights"], p["weights_sha256"])))
+    loaded = load_model(name)
+    p = loaded.provenance
+    print("|".join((name, p["library"], p["weights"], weights_sha256(loaded.model))))
 """
     environment = os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)

@@ -13,7 +13,6 @@ from vitscope.errors import ArgumentError, MissingLibraryError, ModelError, Unkn
 from vitscope.images.transform import Transform
 from vitscope.models.checkpoint import load_checkpoint, require_finite
 from vitscope.models.configs import library_of, read_folder_config, read_hub_config
-from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.loaded import LoadedModel
 from vitscope.models.names import did_you_mean
 from vitscope.models.request import Request
@@ -60,12 +59,7 @@ def load_model(
         provenance = provenance | load_checkpoint(loaded.model, Path(checkpoint).expanduser())
     require_finite(loaded.model.state_dict(), request.name)
     model = loaded.model.eval().requires_grad_(False).float()
-    return replace(
-        loaded,
-        model=model,
-        transform=_fitted(loaded, request),
-        provenance=provenance | {"weights_sha256": weights_sha256(model)},
-    )
+    return replace(loaded, model=model, transform=_fitted(loaded, request), provenance=provenance)
 
 
 def _request(name: str | None, pretrained: bool, image_size: int | tuple[int, int] | None, fit: str) -> Request:
