@@ -72,9 +72,26 @@ def test_half_precision_is_verified_within_its_rounding(spelling, dtype):
         assert call.weights(slice(None)).dtype == torch.float32
 
 
+def test_logits_that_the_model_rounds_are_rounded():
+    taken = []
+
+    def spy(q, k, v, scale):
+        taken.append((q, k, v, 10 * scale))  # logits of some tens: a bfloat16 step there is a factor in the weights
+        return toys.operators(*taken[-1])
+
+    model = ToyViT(spy, depth=1).eval().bfloat16()
+    (call,) = record(model, torch.randn(1, 3, 12, 20).bfloat16()).calls
+    expected = true_weights(toys.operators, *taken[0]).float()
+    assert float(call.logits(slice(None)).abs().max()) > 16
+    torch.testing.assert_close(call.weights(slice(None)), expected, rtol=0, atol=torch.finfo(torch.bfloat16).eps)
+
+
 @pytest.mark.parametrize("spelling", [toys.fused, toys.operators])
 def test_autocast_is_honoured(spelling):
-    model = ToyViT(spelling).eval()
+    def in_float32(q, k, v, scale):  # autocast narrows inside the function that attends
+        return spelling(q.float(), k.float(), v.float(), scale)
+
+    model = ToyViT(in_float32).eval()
     with torch.autocast("cpu", torch.bfloat16):
         calls = record(model, torch.randn(2, 3, 12, 20)).calls
     assert [call.queries.dtype for call in calls] == [torch.bfloat16, torch.bfloat16]

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 import vitscope
 from calls import random_call, seen_of
 from vitscope.errors import ArgumentError, QueryError
+from vitscope.layout import Layout
+from vitscope.measures.distance import uniform_distance
 
 # Uniform attention, rescaled: the closed forms of mean attention distance.
 UNIFORM = [
@@ -45,6 +47,34 @@ def test_uniform_attention_without_rescaling_is_115_9():
     assert vitscope.MeanAttentionDistance().measure(uniform_seen((14, 14), 16)).item() == pytest.approx(
         115.900896, rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("patches", 116.492227 / 16),
+        ("diagonal", 116.492227 / np.hypot(224, 224)),
+        ("unit_square", 116.492227 / 16 / 13),
+    ],
+)
+def test_units_by_hand(unit, expected):
+    found = vitscope.MeanAttentionDistance(True, unit).measure(uniform_seen((14, 14), 16))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("unit", ["pixels", "patches", "diagonal", "unit_square"])
+def test_the_uniform_line_of_figures_is_what_uniform_attention_measures(unit, rescale):
+    seen = uniform_seen((5, 7), 11, ("cls", "reg1"))
+    measured = vitscope.MeanAttentionDistance(rescale, unit).measure(seen)
+    assert uniform_distance(seen.layout, rescale, unit) == pytest.approx(measured.item())
+
+
+def test_oblong_patches_are_as_far_apart_as_their_pixels():
+    places = Layout((2, 3), (10, 4), ("cls",)).centres()
+    np.testing.assert_array_equal(places, [[5, 2], [5, 6], [5, 10], [15, 2], [15, 6], [15, 10]])
+    one_below = np.roll(np.eye(6), 3, axis=1)  # each patch looks at the one above or below it
+    assert vitscope.mean_attention_distance(one_below, (2, 3), (10, 4), prefix=0).item() == 10
 
 
 def test_identity_attention_has_distance_zero():
@@ -247,6 +277,8 @@ def test_top_mass_by_hand():
     expected = [[[True, False], [True, False]], [[True, True], [True, False]]]
     np.testing.assert_array_equal(vitscope.top_mass(heatmap, 0.6), expected)
     assert not vitscope.top_mass(np.zeros((2, 3)), 0.6).any()
+    assert not vitscope.top_mass(heatmap, 0).any()
+    assert vitscope.top_mass(heatmap, 1).all()
 
 
 # Arrays from other frameworks

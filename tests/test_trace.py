@@ -38,6 +38,20 @@ def test_permuted_tokens_are_found_out(layer):
         traced(ToyViT(permute_before=layer))
 
 
+@pytest.mark.parametrize("side", ["query", "key"])
+def test_one_side_alone_that_is_permuted_is_found_out(side):
+    order = torch.arange(16)
+    order[[2, 5]] = order[[5, 2]]
+
+    def crossed(q, k, v, scale):
+        if side == "query":
+            return toys.fused(q[:, :, order], k, v, scale)
+        return toys.fused(q, k[:, :, order], v, scale)
+
+    with pytest.raises(LayoutError, match=rf"{side} token 2"):
+        traced(ToyViT(crossed))
+
+
 def test_overlapping_patches_are_found_out():
     model = ToyViT()
     model.patch_embed = nn.Conv2d(3, 21, 7, 4, padding=3)
