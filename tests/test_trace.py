@@ -26,12 +26,6 @@ def test_a_plain_model_is_proven(spelling):
     assert found.readout == "cls"
 
 
-@pytest.mark.parametrize("at_once", [1, 64, 8192])
-def test_the_batches_of_the_trace_do_not_matter(monkeypatch, at_once):
-    monkeypatch.setattr("vitscope.trace.codes._TOKENS_AT_ONCE", at_once)
-    assert traced(ToyViT()).layout.grid == (3, 5)
-
-
 @pytest.mark.parametrize("layer", [0, 1])
 def test_permuted_tokens_are_found_out(layer):
     with pytest.raises(LayoutError, match=rf"layers\.{layer}.*query token 2 .* patch \(row 0, column 1\).*column 4"):
@@ -139,6 +133,17 @@ def test_a_softmax_that_gets_lost_is_not_passed_over_in_silence():
 
     with pytest.raises(CaptureError, match="cannot be followed"):
         traced(ToyViT(talking))
+
+
+def test_a_path_that_depends_on_the_picture_is_refused():
+    class Varying(ToyViT):
+        def forward(self, images):
+            if images.any():
+                self.layers[1](self.norms[1](self.patch_embed(images).flatten(2).transpose(1, 2)))
+            return super().forward(images)
+
+    with pytest.raises(LayoutError, match="in some runs only|attends from 15 queries"):
+        traced(Varying())
 
 
 def test_an_input_that_the_model_refuses_is_said():

@@ -8,6 +8,7 @@ every layer and whatever happened to the tokens on the way. Prefix tokens never 
 Where a layer shows its weights only, the place of its values stands for queries and keys both.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,10 +19,16 @@ from torch import Tensor, nn
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.errors import LayoutError, NoAttentionError
 from vitscope.layout import Layout, LayoutHints, ReadoutKind, fit_layout
-from vitscope.trace.readout import tokens_read
-from vitscope.trace.run import Forward, Subject, changed, noise
+from vitscope.trace.fingerprint import Fingerprint, fingerprint
+from vitscope.trace.readout import find_answer, tokens_read
+from vitscope.trace.run import Forward, Subject, noise
 
-_TOKENS_AT_ONCE = 8192  # bounds the memory of one run
+_IMAGES = 2  # in every run: enough to prove that images are the outermost axis, few enough for large grids
+_NOTHING_SEEN = (
+    "the forward pass ended without an attention that PyTorch shows. Usual causes: flash-attn or xFormers kernels "
+    "called directly (switch them off), TorchScript (load the plain model), linear attention or no attention at all "
+    "(there is nothing to see)"
+)
 
 
 @dataclass(frozen=True)
@@ -51,30 +58,39 @@ class _CallCodes:
 
 
 @dataclass(frozen=True, eq=False)
-class _CallChanges:
-    """In which images of one run each query and key of a call differs from image 0's."""
+class _CallPrint:
+    """One call in one run: a fingerprint of each query and key, to tell from run to run which ones change."""
 
     name: str
-    queries: np.ndarray  # (images, queries) bool
-    keys: np.ndarray  # (images, keys) bool
+    queries: Fingerprint
+    keys: Fingerprint
+
+    def resembles(self, other: "_CallPrint") -> bool:
+        """Whether it can be the same call of another run."""
+        sizes, others = ((p.name, p.queries.tokens, p.keys.tokens) for p in (self, other))
+        return sizes == others
 
 
 class _SwitchOff(Observer):
-    """Answers every attention with zeros, noting in which images its queries and keys change."""
+    """Answers every attention with zeros, and hands on its number and fingerprint."""
 
-    def __init__(self, images: int) -> None:
-        self._images = images
-        self.changes: list[_CallChanges] = []
+    def __init__(self, note: Callable[[int, _CallPrint], None]) -> None:
+        self._note = note
+        self._seen = 0
 
     def before(self, event: AttentionEvent) -> Tensor:
-        if event.queries is not None and event.keys is not None:
-            queries, keys = (changed(event.by_image(t, self._images)) for t in (event.queries, event.keys))
-        else:
-            keys = changed(event.by_image(event.values, self._images))
-            square = event.query_count == event.key_count
-            queries = keys if square else np.zeros((self._images, event.query_count), bool)
-        self.changes.append(_CallChanges(event.name, queries, keys))
-        return event.zeros(self._images)
+        self._note(self._seen, _print_of(event))
+        self._seen += 1
+        return event.zeros(_IMAGES)
+
+
+def _print_of(event: AttentionEvent) -> _CallPrint:
+    if event.queries is not None and event.keys is not None:
+        queries, keys = (fingerprint(event.by_image(t, _IMAGES)) for t in (event.queries, event.keys))
+    else:
+        keys = fingerprint(event.by_image(event.values, _IMAGES))
+        queries = keys if event.query_count == event.key_count else keys.constant(event.query_count)
+    return _CallPrint(event.name, queries, keys)
 
 
 def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints: LayoutHints, like: Tensor) -> Traced:
@@ -83,15 +99,21 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     `like` gives the input's dtype and device. Raises NoAttentionError where nothing is seen, and
     LayoutError where tokens do not stand on a plain grid, naming the layer and the token.
     """
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise NoAttentionError(_NOTHING_SEEN)  # it may also refuse other numbers of images than it was traced with
     subject = Subject(model, forward, image_size, like)
-    layout = fit_layout(_count_tokens(subject), image_size, hints)
-    codes = _read_codes(subject, layout)
+    blank: list[_CallPrint] = []
+    answer = find_answer(subject.run(subject.blank(_IMAGES), _SwitchOff(lambda _, call: blank.append(call))))
+    if not blank:
+        raise NoAttentionError(_NOTHING_SEEN)
+    layout = fit_layout(blank[0].queries.tokens, image_size, hints)
+    codes = _read_codes(subject, layout, blank)
     calls = tuple(TracedCall(call.name, _kind(call, layout)) for call in codes)
     if not any(call.kind == "layer" for call in calls):
         raise LayoutError("every attention found reads an answer out; none is between places of the picture")
     if any(call.kind == "readout" for call in calls):
         return Traced(layout, calls, "pool")
-    return _with_readout(Traced(layout, calls, "mean"), tokens_read(subject, layout, len(calls)), hints)
+    return _with_readout(Traced(layout, calls, "mean"), tokens_read(subject, layout, len(calls), answer), hints)
 
 
 def _with_readout(traced: Traced, read: list[str], hints: LayoutHints) -> Traced:
@@ -103,44 +125,29 @@ def _with_readout(traced: Traced, read: list[str], hints: LayoutHints) -> Traced
     return replace(traced, layout=layout, readout=kind)
 
 
-def _count_tokens(subject: Subject) -> int:
-    """Number of tokens of the first layer."""
-    observer = _SwitchOff(images=1)
-    subject.run(subject.blank(1), observer)
-    if not observer.changes:
-        raise NoAttentionError(
-            "the forward pass ended without an attention that PyTorch shows. Usual causes: flash-attn or xFormers "
-            "kernels called directly (switch them off), TorchScript (load the plain model), linear attention or no "
-            "attention at all (there is nothing to see)"
-        )
-    return len(observer.changes[0].queries[0])
+def _read_codes(subject: Subject, layout: Layout, blank: list[_CallPrint]) -> list[_CallCodes]:
+    """The cell code of every token of every call; codes count cells from 1 in row-major order.
 
-
-def _read_codes(subject: Subject, layout: Layout) -> list[_CallCodes]:
-    """The cell code of every token of every call; codes count cells from 1 in row-major order."""
+    `blank` is what the calls were without any perturbation. All runs have the same shape, so that a
+    token which does not change is computed the same way to the last bit.
+    """
     cells = np.arange(1, layout.patches + 1).reshape(layout.grid)
-    bits = int(layout.patches).bit_length()
     pixels = noise((3, *subject.image_size), subject.like)
-    at_once = max(1, _TOKENS_AT_ONCE // layout.tokens - 1)
-    found: list[_CallCodes] = []
-    for first in range(0, bits, at_once):
-        chunk = range(first, min(first + at_once, bits))
-        images = subject.blank(len(chunk) + 1)  # image 0 stays unperturbed
-        for image, bit in enumerate(chunk, 1):
-            images[image] = pixels * _enlarge(cells >> bit & 1, layout.patch_size, subject)
-        observer = _SwitchOff(len(images))
-        subject.run(images, observer)
-        _add_bits(found, observer.changes, chunk)
+    found = [_CallCodes(call.name, *(np.zeros(p.tokens, int) for p in (call.queries, call.keys))) for call in blank]
+    for first in range(0, int(layout.patches).bit_length(), _IMAGES):
+        images = subject.blank(_IMAGES)
+        for image in range(_IMAGES):
+            images[image] = pixels * _enlarge(cells >> (first + image) & 1, layout.patch_size, subject)
+        weights = 1 << np.arange(first, first + _IMAGES)
+
+        def note(index: int, call: _CallPrint, weights: np.ndarray = weights) -> None:
+            if index == len(found) or not call.resembles(blank[index]):
+                raise LayoutError(f"layer {call.name!r} attends in some runs only; the model's path must not vary")
+            found[index].queries += weights @ call.queries.differs(blank[index].queries)
+            found[index].keys += weights @ call.keys.differs(blank[index].keys)
+
+        subject.run(images, _SwitchOff(note))
     return found
-
-
-def _add_bits(found: list[_CallCodes], changes: list[_CallChanges], bits: range) -> None:
-    weights = np.array([1 << bit for bit in bits])
-    for index, call in enumerate(changes):
-        if index == len(found):
-            found.append(_CallCodes(call.name, *(np.zeros(side.shape[1], int) for side in (call.queries, call.keys))))
-        found[index].queries += weights @ call.queries[1:]
-        found[index].keys += weights @ call.keys[1:]
 
 
 def _kind(call: _CallCodes, layout: Layout) -> Literal["layer", "readout"]:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.layout import Layout
-from vitscope.trace.run import Subject, changed, noise
+from vitscope.trace.fingerprint import fingerprint
+from vitscope.trace.run import Subject, noise
 
 
 class _Disturb(Observer):
@@ -31,18 +32,31 @@ class _Disturb(Observer):
         return answer
 
 
-def tokens_read(subject: Subject, layout: Layout, calls: int) -> list[str]:
+def tokens_read(subject: Subject, layout: Layout, calls: int, blank: Tensor | None) -> list[str]:
     """Names of the prefix tokens, and "patches", that the answer follows.
 
-    Empty where the answer is all tokens' features, or does not move (a head of zeros).
+    `blank` is the undisturbed answer to two blank images. Empty where the answer is all tokens'
+    features, or does not move (a head of zeros).
     """
-    prefix = len(layout.prefix)
-    rows = [slice(0, 0), *(slice(i, i + 1) for i in range(prefix)), slice(prefix, None)]  # image 0: none
-    answer = find_answer(subject.run(subject.blank(len(rows)), _Disturb(calls - 1, rows)))
-    if answer is None or answer.dim() > 2 or answer.shape[0] != len(rows):
+    if blank is None or blank.dim() > 2 or blank.shape[0] != 2:
         return []
-    moved = changed(answer[:, None, None])[1:, 0]  # (prefix + 1,)
-    return [name for name, follows in zip((*layout.prefix, "patches"), moved, strict=True) if follows]
+    prefix = len(layout.prefix)
+    rows = {name: slice(i, i + 1) for i, name in enumerate(layout.prefix)} | {"patches": slice(prefix, None)}
+    if "cls" in rows:  # then no other prefix token is in question
+        rows = {"cls": rows["cls"], "patches": rows["patches"]}
+    names, follows = list(rows), dict[str, bool]()
+    for first in range(0, len(names), 2):
+        pair = [names[first], names[min(first + 1, len(names) - 1)]]
+        follows |= zip(pair, _follows(subject, calls, [rows[name] for name in pair], blank), strict=True)
+    return [name for name in names if follows[name]]
+
+
+def _follows(subject: Subject, calls: int, rows: Sequence[slice], blank: Tensor) -> list[bool]:
+    """For each image, whether its answer follows the disturbance of its rows."""
+    answer = find_answer(subject.run(subject.blank(len(rows)), _Disturb(calls - 1, rows)))
+    assert answer is not None
+    now, before = (fingerprint(tensor[:, None, None]) for tensor in (answer, blank))
+    return [bool(moved) for moved in now.differs(before)[:, 0]]
 
 
 def find_answer(output: Any) -> Tensor | None:

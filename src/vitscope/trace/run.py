@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,22 +49,11 @@ class Subject:
             return self.forward(self.model, images)
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:
             height, width = self.image_size
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CaptureError(
-                f"the model refused an input of {height} × {width} px: {error}. If it takes one size only, load it "
+                f"the model refused an input of {height} × {width} px: {reason}. If it takes one size only, load it "
                 "with that image_size; if it is called otherwise than model(images), pass forward= to wrap"
             ) from error
-
-
-def changed(tensor: Tensor) -> np.ndarray:
-    """(images, heads, tokens, dim) → (images, tokens) bool: which tokens differ from image 0's.
-
-    Unchanged tokens may differ by the rounding of differently blocked products, and no more.
-    """
-    values = tensor.float()
-    difference = (values - values[:1]).abs().amax(dim=(1, 3))  # (images, tokens)
-    size = values.abs().amax(dim=(1, 3)).clamp_min(torch.finfo(torch.float32).tiny)
-    tolerance = 32 * torch.finfo(tensor.dtype).eps
-    return (difference > tolerance * torch.maximum(size, size[:1])).cpu().numpy()
 
 
 def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
