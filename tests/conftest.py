@@ -1,6 +1,7 @@
 """Shared by all tests: shapes in signatures are checked, and no test reaches the network."""
 
 import os
+from pathlib import Path
 from typing import Any, Literal, get_origin
 
 import pytest
@@ -27,3 +28,35 @@ install_import_hook("vitscope", "conftest.check_shapes")
 @pytest.fixture(autouse=True)
 def _fixed_random_state() -> None:
     torch.manual_seed(7)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Small tensors lose by threads, tenfold where other work fills the machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def bundled():
+    """The bundled model, shared: no test may change it."""
+    from vitscope import load
+
+    return load(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def whole():
+    """The bundled model, shown whole pictures."""
+    from vitscope import load
+
+    return load(fit="whole", device="cpu")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Files with a word in place of figures, where these are not what is tested."""
+    from vitscope.render import files
+
+    monkeypatch.setattr(files, "save", lambda figure, path: Path(path).write_bytes(b"picture"))
+    for name in ("heatmaps", "rollout", "distance"):
+        monkeypatch.setattr(files, f"{name}_figure", lambda look, **options: options)

@@ -40,7 +40,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "importlib.import_module"):
-            found |= {str(argument.value).partition(".")[0] for argument in node.args if isinstance(argument, ast.Constant)}
+            found |= {
+                str(argument.value).partition(".")[0] for argument in node.args if isinstance(argument, ast.Constant)
+            }
     return found
 
 

@@ -1,6 +1,7 @@
 """What was seen of some images of one input size, from which any measure is computed on demand."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,11 +171,15 @@ class Look:
 
         return Plot(self)
 
-    def save(self, folder: str, *, force: bool = False) -> list[str]:
-        """Write pictures, tables and settings into `folder`; returns the files' paths."""
-        from vitscope.render.files import write_look
+    def save(self, folder: str | Path, *, force: bool = False, **choices: Any) -> list[Path]:
+        """Write pictures, tables and settings into a new `folder`; the files' paths.
 
-        return [str(path) for path in write_look(self, folder, force=force)]
+        `choices` are those of render.files.Choices: layer, query, formats … With `force` the folder
+        may be an earlier look, which is replaced.
+        """
+        from vitscope.render.files import Choices, write_look
+
+        return write_look(self, folder, force=force, choices=Choices(**choices))
 
     def _repr_png_(self) -> bytes:
         return self.plot.png()

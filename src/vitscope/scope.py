@@ -2,15 +2,19 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from os import PathLike, fsdecode
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from vitscope.attention.recorder import Recorder
 from vitscope.attention.tap import Tap
-from vitscope.errors import ArgumentError, CaptureError, NotFiniteError, VitscopeError
+from vitscope.errors import ArgumentError, CaptureError, ImageError, NotFiniteError, VitscopeError
+from vitscope.images.decode import Picture
+from vitscope.images.naming import path_name
 from vitscope.images.transform import Transform
 from vitscope.layout import LayoutHints
 from vitscope.look import Look
@@ -19,7 +23,7 @@ from vitscope.models.describe import describe
 from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.loaded import Forward, LoadedModel
 from vitscope.models.registry import load_model
-from vitscope.provenance import settings_of
+from vitscope.provenance import settings_of, state_of_weights
 from vitscope.showing import show
 from vitscope.trace import Traced, trace
 
@@ -88,16 +92,27 @@ class Scope:
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
         """Measure many images, holding queries and keys of the batch in hand only.
 
-        `images` yields what `look` takes one of, or (image id, image) pairs; ids default to the
-        pictures' names. Yields (image id, {measure: array}), the arrays without the images axis, in
-        the order of the input. An image that cannot be read or shown raises its error, or, with
-        `on_failure`, is reported there as (image id, error) and left out.
+        `images` yields single images as `look` takes them, or (image id, image) pairs; ids default to
+        the pictures' names. Yields (image id, {measure: array}), the arrays without the images axis, in
+        the order of the input. An image that cannot be read raises its error, or, with `on_failure`, is
+        reported there as (image id, error) and left out; what the model itself refuses is raised.
         """
         wanted = list(measures)
         if batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1; found {batch_size}")
+        if not _is_many(images):
+            raise ArgumentError("one image was given; expected an iterable of them: put it in a list")
+        return self._measure(images, wanted, batch_size, on_failure)
+
+    def _measure(
+        self,
+        images: Iterable[Any],
+        wanted: list[Measure],
+        batch_size: int,
+        on_failure: Callable[[str, VitscopeError], None] | None,
+    ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
         for batch in self._batches(images, batch_size, on_failure):
-            look = self.look(torch.stack([tensor for _, tensor in batch]))
+            look = self.look(torch.stack([tensor for _, tensor in batch]))  # (images, 3, height, width)
             values = {measure: measure.measure(look.attention_seen) for measure in wanted}
             for i, (image_id, _) in enumerate(batch):
                 yield image_id, {measure: array[i] for measure, array in values.items()}
@@ -115,7 +130,7 @@ class Scope:
     def weights_sha256(self) -> str:
         """SHA-256 over the model's weights as they are now; computed again only when they have changed."""
         with self._lock:
-            state = [(tensor.data_ptr(), _version(tensor)) for tensor in self.model.state_dict().values()]
+            state = state_of_weights(self.model)
             if self._fingerprint[0] != state:
                 self._fingerprint = (state, weights_sha256(self.model))
             return self._fingerprint[1]
@@ -134,15 +149,17 @@ class Scope:
             image_id, image = _identified(item)
             try:
                 tensor, shown = show(image, self.transform)
+                if len(shown) != 1:
+                    raise ImageError(f"found {len(shown)} images in one; expected images one by one")
             except VitscopeError as error:
                 if on_failure is None:
                     raise
-                on_failure(image_id or f"image {index + 1}", error)
+                on_failure(image_id or _name_of(image) or f"image {index + 1}", error)
                 continue
             if batch and (len(batch) == batch_size or batch[-1][1].shape != tensor.shape[1:]):
                 yield batch
                 batch = []
-            batch.append((image_id or shown[0].name, tensor[0]))
+            batch.append((image_id or shown[0].name, tensor[0].to(self._like())))
         if batch:
             yield batch
 
@@ -164,10 +181,9 @@ def load(
     input. `fit`: "crop", the model's own evaluation crop, or "whole", the whole picture at its own
     aspect. `device`: "auto" is CUDA where there is one, else the CPU. Raises ModelError and its kin.
     """
+    place = _device(device)
     loaded = load_model(name, checkpoint=checkpoint, pretrained=pretrained, image_size=image_size, fit=cast(Any, fit))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    loaded.model.to(device)
+    loaded.model.to(place)
     return Scope(loaded)
 
 
@@ -199,6 +215,21 @@ def wrap(
     )
 
 
+def _device(name: str) -> torch.device:
+    """The device of that name; ArgumentError where this machine has none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # AssertionError: PyTorch without CUDA
+        here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise ArgumentError(
+            f"found no device {name!r} that works here; expected auto, or one of {', '.join(here)}"
+        ) from error
+    return device
+
+
 def _seen(recorder: Recorder, traced: Traced) -> Seen:
     """The recorded calls, matched one by one with those that were traced."""
     found, expected = [call.name for call in recorder.calls], [call.name for call in traced.calls]
@@ -220,9 +251,18 @@ def _identified(item: Any) -> tuple[str | None, Any]:
     return None, item
 
 
-def _version(tensor: Tensor) -> int:
-    """PyTorch's count of changes in place; inference tensors have none."""
-    return 0 if tensor.is_inference() else tensor._version  # pyright: ignore[reportPrivateUsage]
+def _is_many(images: Any) -> bool:
+    """False for what is one image and would be taken apart by iterating over it."""
+    if isinstance(images, np.ndarray | Tensor):
+        return images.ndim in (1, 4)  # of paths or objects; of pictures
+    return not isinstance(images, str | bytes | bytearray | PathLike | Image.Image | Picture)
+
+
+def _name_of(image: Any) -> str | None:
+    """What to call an image that could not be read."""
+    if isinstance(image, Picture):
+        return image.name
+    return path_name(fsdecode(image)) if isinstance(image, str | PathLike) else None
 
 
 def _require_ready(model: nn.Module) -> None:

@@ -43,7 +43,7 @@ def show(images: Any, transform: Transform | None) -> tuple[Tensor, tuple[Shown,
 def _preprocessed(images: Any) -> Tensor | None:
     """The images as a float tensor, if they were given as one."""
     if isinstance(images, np.ndarray) and np.issubdtype(images.dtype, np.floating) and images.ndim >= 3:
-        images = torch.from_numpy(images)
+        images = torch.from_numpy(np.ascontiguousarray(images))
     if not isinstance(images, Tensor):
         return None
     if not images.is_floating_point():
@@ -54,7 +54,10 @@ def _preprocessed(images: Any) -> Tensor | None:
     if images.dim() == 3:
         images = images[None]
     if images.dim() != 4 or images.shape[1] != 3 or 0 in images.shape:
-        raise ImageError(f"expected a tensor (images, 3, height, width); found shape {tuple(images.shape)}")
+        raise ImageError(
+            f"found floats of shape {tuple(images.shape)}; expected preprocessed ones (images, 3, height, width), or a "
+            "picture as a uint8 NumPy array (height, width, 3)"
+        )
     if not torch.isfinite(images).all():
         raise ImageError("the tensor holds NaN or infinity; expected preprocessed pixels")
     return images

@@ -2,12 +2,16 @@
 
 import os
 import sys
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from vitscope.errors import ArgumentError, VitscopeError
 
+# Stands for "-", which cyclopts takes for an option; no argument of a process can hold a null character.
+_STDIN = "\0-"
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = App(
@@ -15,6 +19,7 @@ app = App(
     help="See where a Vision Transformer looks: any PyTorch ViT, unmodified, with numbers you can cite.",
     version=lambda: __import__("importlib.metadata").metadata.version("vitscope"),
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # answered below, with a word
 )
 
 Model = Annotated[str | None, Parameter(name=["--model", "-m"])]
@@ -32,7 +37,7 @@ def look(
     fit: Literal["crop", "whole"] = "crop",
     device: str = "auto",
     layer: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-1",
-    query: str | None = None,
+    query: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     mass: float = 0.6,
     fusion: Literal["mean", "max", "min"] = "mean",
     discard: float = 0.0,
@@ -57,7 +62,7 @@ def look(
         A timm name (arch.tag), hf-hub:org/repo, local-dir:path, transformers:…, torchvision:…, open_clip:….
         None: the bundled small model, for trying vitscope only.
     output
-        Folder for the results.
+        Folder for the results, made where it does not exist.
     checkpoint
         File of weights to use instead of the model's own (.safetensors, .pth).
     random_weights
@@ -93,34 +98,39 @@ def look(
     json
         Print what was done as JSON on standard output.
     """
-    from vitscope.cli.look import LookCommand
+    from vitscope.cli.arguments import parse_formats, parse_layer, parse_query, parse_size
+    from vitscope.cli.look import ModelOptions, Output, run_look
+    from vitscope.render.files import Choices
 
-    return LookCommand(
-        model=model,
-        output=output,
+    options = ModelOptions(
+        name=model,
         checkpoint=checkpoint,
         pretrained=not random_weights,
-        image_size=image_size,
-        fit=fit,
+        image_size=parse_size(image_size),
         device=device,
-        layer=layer,
-        query=query,
+        fit=fit,
+    )
+    if output == _STDIN:
+        raise ArgumentError("results go to a folder, not to standard output; give one by -o, or --json for a report")
+    choices = Choices(
+        layer=parse_layer(layer),
+        query=parse_query(query),
         mass=mass,
         fusion=fusion,
         discard=discard,
         rescale=rescale,
         unit=unit,
         smooth=smooth,
-        cmap=colour_map,
-        formats=formats,
-        force=force,
-        as_json=json,
-    ).run(images)
+        colour_map=colour_map,
+        formats=parse_formats(formats),
+    )
+    given = ["-" if image == _STDIN else image for image in images]
+    return run_look(given, options, choices, Output(folder=Path(output), force=force, as_json=json))
 
 
 @app.command
 def check(
-    model: str | None = None,
+    model: Model = None,
     *,
     checkpoint: str | None = None,
     random_weights: bool = False,
@@ -148,22 +158,28 @@ def check(
     json
         Print the result as JSON on standard output.
     """
+    from vitscope.cli.arguments import parse_size
     from vitscope.cli.check import run_check
+    from vitscope.cli.look import ModelOptions
 
-    return run_check(
-        model,
+    options = ModelOptions(
+        name=model,
         checkpoint=checkpoint,
         pretrained=not random_weights,
-        image_size=image_size,
+        image_size=parse_size(image_size),
         device=device,
-        as_json=json,
     )
+    return run_check(options, as_json=json)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command; its exit status."""
+    """Run the command; its exit status. What vitscope did not foresee is raised as it is."""
+    given = sys.argv[1:] if arguments is None else arguments
+    tokens = [_STDIN if argument == "-" else argument for argument in given]
     try:
-        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a failure still has an answer
     except CycloptsError as error:
         return _complain(str(error).strip() or "unknown arguments; see --help", USAGE)
     except ArgumentError as error:
@@ -172,17 +188,19 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(str(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of standard output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except BrokenPipeError:  # the reader of standard output has gone; the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
     return status if isinstance(status, int) else DONE
 
 
 def main() -> None:
     """The entry point of `vitscope`."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"vitscope: {message}", file=sys.stderr)
+    print(f"vitscope: {message.replace(_STDIN, '-')}", file=sys.stderr)
     return status

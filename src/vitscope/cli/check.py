@@ -5,25 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from vitscope.cli.app import DONE, FAILED
-from vitscope.cli.arguments import parse_size
-from vitscope.cli.look import note
+from vitscope.cli.look import ModelOptions
 from vitscope.look import Look
 from vitscope.samples import sample_photo
-from vitscope.scope import load
 
 
-def run_check(
-    model: str | None,
-    *,
-    checkpoint: str | None,
-    pretrained: bool,
-    image_size: str | None,
-    device: str,
-    as_json: bool,
-) -> int:
+def run_check(model: ModelOptions, *, as_json: bool) -> int:
     """Verify every row of every layer; exit status 1 if one is refused."""
-    note(f"loading {model or 'vitscope-tiny, the bundled model'} …")
-    scope = load(model, checkpoint=checkpoint, pretrained=pretrained, image_size=parse_size(image_size), device=device)
+    scope = model.load()
     look = scope.look(sample_photo(), every_row=True)
     refused = [layer for layer in look.layers if layer.refusal is not None]
     report = {
@@ -35,7 +24,7 @@ def run_check(
         "verified_rows": "all",
         "passed": not refused,
     }
-    print(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _table(look, report))
+    print(json.dumps(report, indent=2) if as_json else _table(look, report))
     return FAILED if refused else DONE
 
 

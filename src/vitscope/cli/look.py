@@ -1,6 +1,8 @@
 """`vitscope look`: each picture by itself, so that a broken one does not stop the others."""
 
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,101 +13,117 @@ from typing import Any, Literal
 import numpy as np
 
 from vitscope.cli.app import DONE, FAILED, SOME_FAILED
-from vitscope.cli.arguments import parse_formats, parse_layer, parse_query, parse_size
-from vitscope.errors import ArgumentError, VitscopeError
+from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture, open_picture
+from vitscope.images.naming import printable
 from vitscope.images.sources import Source, expand
 from vitscope.look import Look
-from vitscope.render.files import Choices, report_of, write_look
-from vitscope.samples import sample_photo
+from vitscope.render.files import Choices, report_of, require_free, write_look
+from vitscope.samples import SAMPLE_NAME, sample_photo
 from vitscope.scope import Scope, load
 
+_NAME_BYTES = 80  # of a folder's name; file systems take 255
 
-@dataclass
-class LookCommand:
-    """The options of `vitscope look`, as they were typed, and what came of each picture."""
 
-    model: str | None
-    output: str
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model, and how it is made ready."""
+
+    name: str | None
     checkpoint: str | None
     pretrained: bool
-    image_size: str | None
-    fit: Literal["crop", "whole"]
+    image_size: int | tuple[int, int] | None
     device: str
-    layer: str
-    query: str | None
-    mass: float
-    fusion: Literal["mean", "max", "min"]
-    discard: float
-    rescale: bool
-    unit: Literal["pixels", "patches", "diagonal", "unit_square"]
-    smooth: bool
-    cmap: str
-    formats: str
-    force: bool
-    as_json: bool
-    _done: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    _failures: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    fit: Literal["crop", "whole"] = "crop"
 
-    def run(self, images: Sequence[str]) -> int:
-        """Look at all pictures; the command's exit status."""
-        choices = self._choices()
-        size = parse_size(self.image_size)
-        sources = expand(images, stdin=sys.stdin.buffer) if images else [None]
-        note(f"loading {self.model or 'vitscope-tiny, the bundled model'} …")
-        scope = load(
-            self.model,
+    def load(self) -> Scope:
+        note(f"loading {self.name or 'vitscope-tiny, the bundled model'} …")
+        return load(
+            self.name,
             checkpoint=self.checkpoint,
             pretrained=self.pretrained,
-            image_size=size,
+            image_size=self.image_size,
             fit=self.fit,
             device=self.device,
         )
-        taken: set[str] = set()
-        for number, source in enumerate(sources, 1):
-            self._one(scope, source, choices, taken, f"[{number}/{len(sources)}] ")
-        if self.as_json:
-            print(json.dumps({"looks": self._done, "failures": self._failures}, indent=2, ensure_ascii=False))
-        if not self._failures:
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where results go."""
+
+    folder: Path
+    force: bool
+    as_json: bool
+
+
+@dataclass
+class _Outcome:
+    done: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    failures: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+
+    def failed(self, name: str, error: VitscopeError) -> None:
+        self.failures.append({"name": name, "error": str(error), "kind": type(error).__name__})
+        named = str(error).partition(": ")[0].endswith(name)  # errors of pictures begin with their names
+        print(f"vitscope: {error}" if named else f"vitscope: {name}: {error}", file=sys.stderr)
+
+    @property
+    def status(self) -> int:
+        if not self.failures:
             return DONE
-        return SOME_FAILED if self._done else FAILED
+        return SOME_FAILED if self.done else FAILED
 
-    def _choices(self) -> Choices:
-        """What will be written; ArgumentError before any model is loaded."""
-        if not 0 < self.mass <= 1:
-            raise ArgumentError(f"--mass {self.mass:g} is no share; expected a number above 0, up to 1")
-        if not 0 <= self.discard < 1:
-            raise ArgumentError(f"--discard {self.discard:g} is no share; expected a number from 0 to below 1")
-        return Choices(
-            layer=parse_layer(self.layer),
-            query=parse_query(self.query),
-            mass=self.mass,
-            fusion=self.fusion,
-            discard=self.discard,
-            rescale=self.rescale,
-            unit=self.unit,
-            smooth=self.smooth,
-            cmap=self.cmap,
-            formats=parse_formats(self.formats),
-        )
 
-    def _one(self, scope: Scope, source: Source | None, choices: Choices, taken: set[str], progress: str) -> None:
-        name = "the bundled photograph" if source is None else source.name
-        note(f"{progress}{name}")
+def run_look(images: Sequence[str], model: ModelOptions, choices: Choices, output: Output) -> int:
+    """Look at all pictures; the command's exit status."""
+    outcome = _Outcome()
+    planned: list[tuple[str, Source | None, Path]] = []
+    for name, source, folder in _plan(images, output.folder):
         try:
-            picture = _picture(source)
-            look = scope.look(picture)
-            folder = Path(self.output) / _folder_name(picture.name, taken)
-            files = write_look(look, folder, force=self.force, choices=choices)
-        except ArgumentError:  # the same for every picture
-            raise
+            require_free(folder, force=output.force)
+            planned.append((name, source, folder))
         except VitscopeError as error:
-            self._failures.append({"name": name, "error": str(error), "kind": type(error).__name__})
-            print(f"vitscope: {name}: {error}", file=sys.stderr)
-            return
-        self._done.append(report_of(look, choices) | {"files": [str(file) for file in files]})
-        if not self.as_json:
-            print(_summary(look, folder, files))
+            outcome.failed(name, error)
+    if planned:  # a model may take minutes to load
+        scope = model.load()
+        for number, (name, source, folder) in enumerate(planned, 1):
+            note(f"[{number}/{len(planned)}] {name}")
+            _one(scope, name, source, folder, choices, output, outcome)
+    if output.as_json:  # escaped, so that no terminal's encoding spoils it
+        print(json.dumps({"looks": outcome.done, "failures": outcome.failures}, indent=2))
+    return outcome.status
+
+
+def _plan(images: Sequence[str], parent: Path) -> list[tuple[str, Source | None, Path]]:
+    """Name, source (None: the bundled photograph) and folder of each picture."""
+    stdin = getattr(sys.stdin, "buffer", None) or io.BytesIO()
+    sources = expand(images, stdin=stdin) if images else [None]
+    taken: set[str] = set()
+    names = [SAMPLE_NAME if source is None else source.name for source in sources]
+    return [(name, source, parent / _folder_name(name, taken)) for name, source in zip(names, sources, strict=True)]
+
+
+def _one(
+    scope: Scope, name: str, source: Source | None, folder: Path, choices: Choices, output: Output, outcome: _Outcome
+) -> None:
+    try:
+        look = scope.look(_picture(source))
+        files = write_look(look, folder, force=output.force, choices=choices)
+        report = report_of(look, choices) | {"files": [str(file) for file in files]}
+    except VitscopeError as error:
+        if isinstance(error, ArgumentError) and not _depends_on_picture(error, scope, choices):
+            raise
+        outcome.failed(name, error)
+        return
+    outcome.done.append(report)
+    if not output.as_json:
+        print(_summary(look, folder, files))
+
+
+def _depends_on_picture(error: ArgumentError, scope: Scope, choices: Choices) -> bool:
+    """Whether a patch exists in one picture and not in the next: with whole pictures, grids differ."""
+    whole = scope.transform is not None and scope.transform.fit == "whole"
+    return isinstance(error, QueryError) and isinstance(choices.query, tuple) and whole
 
 
 def _picture(source: Source | None) -> Picture:
@@ -116,8 +134,9 @@ def _picture(source: Source | None) -> Picture:
 
 def _folder_name(name: str, taken: set[str]) -> str:
     """A folder name that any file system takes, different from those taken so far."""
-    stem = re.sub(r"[\x00-\x1f/\\:*?\"<>|]+", "_", Path(name).stem).strip(" .")[:80] or "picture"
-    candidate, number = stem, 1
+    stem = re.sub(r"[\x00-\x1f/\\:*?\"<>|]+", "_", Path(name).stem).encode()[:_NAME_BYTES].decode(errors="ignore")
+    candidate, number = stem.strip(" .") or "picture", 1
+    stem = candidate
     while candidate.casefold() in taken:
         number += 1
         candidate = f"{stem}-{number}"
@@ -129,7 +148,7 @@ def _summary(look: Look, folder: Path, files: list[Path]) -> str:
     """A few lines for a person."""
     shown, layout = look.shown[0], look.layout
     distance = np.nanmean(look.mean_attention_distance()[0], axis=1)  # (layers,)
-    lines = [f"{shown.name}{f' ({shown.note})' if shown.note else ''} → {folder}"]
+    lines = [f"{shown.name}{f' ({shown.note})' if shown.note else ''} → {printable(str(folder))}{os.sep}"]
     lines.append(f"  input     {shown.seen.height} × {shown.seen.width} px, {layout.describe()}")
     if layout.prefix:
         mass = 1 - look.heatmaps()[0].sum((1, 2)).mean()
@@ -144,5 +163,5 @@ def _summary(look: Look, folder: Path, files: list[Path]) -> str:
 
 def note(message: str) -> None:
     """Progress, for a person at a terminal only."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         print(message, file=sys.stderr)

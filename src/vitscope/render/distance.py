@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from vitscope.look import Look
 from vitscope.measures.distance import DistanceUnit, uniform_distance
 from vitscope.render.panels import provenance
-from vitscope.render.style import COLOUR_MAP, FAINT, WIDTH, ReadyFigure, caption_height, styled, write_caption
+from vitscope.render.style import COLOUR_MAP, FAINT, WIDTH, ReadyFigure, caption_height, shorten, styled, write_caption
 
 _UNITS: dict[DistanceUnit, str] = {
     "pixels": "pixels of the input",
@@ -30,26 +30,21 @@ def distance_figure(look: Look, *, rescale: bool = False, unit: DistanceUnit = "
     """Both plots side by side, averaged over the look's images."""
     distances = look.mean_attention_distance(rescale, unit)
     convention = distances.convention
-    images = f"mean over {len(look.shown)} images" if len(look.shown) > 1 else f"image {look.shown[0].name}"
+    names = look.images
+    images = f"image {shorten(names[0], 80)}" if len(names) == 1 else f"mean over {len(names)} images"
     caption = (
-        f"{convention[0].upper()}{convention[1:]}; {images}, input {look.layout.image_size[1]} × "
-        f"{look.layout.image_size[0]} px. {provenance(look)}"
+        f"{convention[0].upper()}{convention[1:]}; {images}, input {look.layout.image_size[0]} × "
+        f"{look.layout.image_size[1]} px. {provenance(look)}"
     )
     foot = caption_height(caption) + 0.5
-    figure = ReadyFigure(figsize=(WIDTH, _PLOT_HEIGHT + foot + 0.3))
+    figure = ReadyFigure(figsize=(WIDTH, _PLOT_HEIGHT + foot + 0.4))
     height = figure.get_size_inches()[1]
     left, right = (figure.add_axes((x / WIDTH, foot / height, 2.7 / WIDTH, _PLOT_HEIGHT / height)) for x in (0.6, 3.8))
     draw_distance(left, look, rescale=rescale, unit=unit)
     draw_sorted_distance(right, look, rescale=rescale, unit=unit)
     right.set_ylabel("")
-    bar = figure.add_axes((6.7 / WIDTH, foot / height, 0.1 / WIDTH, _PLOT_HEIGHT / height))
-    layers = Normalize(0, max((len(look.layers) - 1) / _LAST_COLOUR, 1e-9))
-    colours: Any = figure.colorbar(ScalarMappable(layers, COLOUR_MAP), cax=bar)
-    bar.set_ylim(0, max(len(look.layers) - 1, 1e-9))
-    colours.set_label("layer")
-    colours.outline.set_visible(False)
-    bar.tick_params(length=2)
-    bar.yaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(look.layers) > 1:
+        _layer_bar(figure, figure.add_axes((6.7 / WIDTH, foot / height, 0.1 / WIDTH, _PLOT_HEIGHT / height)), look)
     write_caption(figure, caption)
     return figure
 
@@ -62,9 +57,9 @@ def draw_distance(axes: Axes, look: Look, *, rescale: bool = False, unit: Distan
         axes.scatter(
             np.full(len(values), layer), values, s=16, color=_colour(layer, len(heads)), alpha=0.85, linewidths=0
         )
-    axes.plot(range(len(heads)), np.nanmean(heads, axis=1), color=FAINT, linewidth=1, zorder=0)
+    axes.plot(range(len(heads)), np.nanmean(heads, axis=1), color=FAINT, linewidth=1, zorder=0.8)
     axes.set_xlabel("layer")
-    axes.set_title("by depth: a dot a head, line: mean", loc="left")
+    axes.set_title("by depth\na dot a head, line: mean, dashed: uniform attention", loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, look, heads, rescale, unit)
     return axes
@@ -78,20 +73,28 @@ def draw_sorted_distance(axes: Axes, look: Look, *, rescale: bool = False, unit:
     for layer, values in enumerate(heads):
         axes.plot(ranks, values, color=_colour(layer, len(heads)), marker="o", markersize=3, linewidth=1.2)
     axes.set_xlabel("heads, sorted by distance")
-    axes.set_title("sorted heads: a line a layer", loc="left")
+    axes.set_title("sorted heads\na line a layer, dashed: uniform attention", loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, look, heads, rescale, unit)
     return axes
 
 
+def _layer_bar(figure: ReadyFigure, axes: Axes, look: Look) -> None:
+    """Which colour stands for which layer."""
+    last = len(look.layers) - 1
+    bar: Any = figure.colorbar(ScalarMappable(Normalize(0, last / _LAST_COLOUR), COLOUR_MAP), cax=axes)
+    bar.set_label("layer")
+    bar.outline.set_visible(False)
+    axes.set_ylim(0, last)
+    axes.tick_params(length=2)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 def _finish(axes: Axes, look: Look, heads: np.ndarray, rescale: bool, unit: DistanceUnit) -> None:
     """Axis from 0, label with the unit, and the distance that uniform attention would have."""
     uniform = uniform_distance(look.layout, rescale, unit)
-    axes.set_ylim(0, 1.08 * max(float(np.nanmax(heads)), uniform))
-    axes.axhline(uniform, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    axes.text(
-        0.01, uniform, "uniform attention", transform=axes.get_yaxis_transform(), fontsize=6, color=FAINT, va="bottom"
-    )
+    axes.set_ylim(0, 1.08 * max(float(np.nanmax(heads)), uniform) or 1)  # one patch alone: all distances are 0
+    axes.axhline(uniform, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.8)
     axes.set_ylabel(f"mean attention distance ({_UNITS[unit]})")
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)

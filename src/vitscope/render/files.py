@@ -7,52 +7,61 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from vitscope.attention.reference import Fusion
 from vitscope.errors import ArgumentError, OutputError
+from vitscope.images.naming import printable
 from vitscope.look import Look
 from vitscope.measures.distance import DistanceUnit
 from vitscope.measures.query import Query
+from vitscope.measures.rollout import Rollout
 from vitscope.render.distance import distance_figure
 from vitscope.render.heatmaps import heatmaps_figure
 from vitscope.render.rollout import rollout_figure
 from vitscope.render.style import COLOUR_MAP, save
 
 FORMATS = ("png", "pdf", "svg")
+_OWN = {"look.json", "distance.csv", "maps.safetensors"} | {
+    f"{name}.{suffix}" for name in ("heatmaps", "rollout", "distance") for suffix in FORMATS
+}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Choices:
     """What of a look is written, with what settings; the defaults are the contract's."""
 
-    def __init__(
-        self,
-        *,
-        layer: int | str = -1,
-        query: Query = None,
-        mass: float = 0.6,
-        fusion: Fusion = "mean",
-        discard: float = 0.0,
-        rescale: bool = False,
-        unit: DistanceUnit = "pixels",
-        smooth: bool = False,
-        cmap: str = COLOUR_MAP,
-        formats: tuple[str, ...] = ("png",),
-    ) -> None:
-        unknown = [name for name in formats if name not in FORMATS]
-        if unknown:
-            raise ArgumentError(f"format {unknown[0]!r} is unknown; expected some of {', '.join(FORMATS)}")
-        self.layer, self.query, self.mass = layer, query, mass
-        self.fusion: Fusion = fusion
-        self.discard, self.rescale = discard, rescale
-        self.unit: DistanceUnit = unit
-        self.smooth, self.cmap, self.formats = smooth, cmap, formats
+    layer: int | str = -1  # of the heatmaps
+    query: Query = None
+    mass: float = 0.6  # that a heatmap's mask holds
+    fusion: Fusion = "mean"
+    discard: float = 0.0
+    rescale: bool = False
+    unit: DistanceUnit = "pixels"
+    smooth: bool = False
+    colour_map: str = COLOUR_MAP
+    formats: tuple[str, ...] = ("png",)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or not self.formats:
+            found = repr(unknown[0]) if unknown else "none"
+            raise ArgumentError(f"found the format {found}; expected some of {', '.join(FORMATS)}")
+        if not 0 < self.mass <= 1:
+            raise ArgumentError(f"found a mass of {self.mass:g}; expected a share above 0, up to 1")
+        if self.colour_map not in colormaps:
+            raise ArgumentError(
+                f"found the colour map {self.colour_map!r}; expected one of matplotlib's: viridis, inferno, cividis …"
+            )
+        Rollout(self.fusion, self.discard)  # raises for what has no meaning
 
     def settings(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -77,7 +86,8 @@ def write_look(look: Look, folder: str | Path, *, force: bool = False, choices: 
         _write_maps(look, choices, draft / "maps.safetensors")
         _write_distance(look, draft / "distance.csv")
         report = json.dumps(report_of(look, choices), indent=2, ensure_ascii=False, allow_nan=False)
-        (draft / "look.json").write_text(report + "\n", encoding="utf-8")
+        # A path that is no Unicode holds lone surrogates, which become JSON's own escapes.
+        (draft / "look.json").write_text(report + "\n", encoding="utf-8", errors="backslashreplace")
     return sorted(Path(folder).iterdir())
 
 
@@ -113,22 +123,49 @@ def report_of(look: Look, choices: Choices) -> dict[str, Any]:
     }
 
 
+def require_free(folder: Path, *, force: bool) -> None:
+    """Raise OutputError where `folder` may not be written: something is there, and not a look to replace by `force`."""
+    shown = printable(str(folder))
+    try:
+        if not folder.is_symlink() and not folder.exists():
+            nearest = next(parent for parent in folder.absolute().parents if parent.exists())
+            if not nearest.is_dir():
+                raise OutputError(f"{printable(str(nearest))} is a file; expected a folder, to write {shown} into it")
+            return
+        if folder.is_symlink() or not folder.is_dir():
+            raise OutputError(f"{shown} is a file or a link; expected a folder that does not exist yet")
+        if not force:
+            raise OutputError(
+                f"{shown} exists already; nothing was overwritten: give --force (force=True) or another folder"
+            )
+        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OWN)
+    except OSError as error:
+        raise OutputError(f"cannot write to {shown}: {error.strerror}; choose another folder") from error
+    if strangers:
+        raise OutputError(
+            f"{shown} holds what vitscope did not write ({printable(strangers[0])}), so it is not replaced; choose "
+            "another folder"
+        )
+
+
 @contextmanager
 def whole_folder(folder: Path, *, force: bool) -> Generator[Path]:
     """A draft to write into, which becomes `folder` at the end of the block, or vanishes if that fails."""
+    require_free(folder, force=force)
     try:
-        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and force)):
-            raise OutputError(_occupied(folder))
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".vitscope-", dir=folder.parent))
     except OSError as error:
-        raise OutputError(f"cannot write to {str(folder.parent)!r}: {error.strerror}; choose another folder") from error
+        raise OutputError(
+            f"cannot write to {printable(str(folder.parent))}: {error.strerror}; choose another folder"
+        ) from error
     try:
         yield draft
         draft.chmod(0o777 & ~_umask())
         _put_in_place(draft, folder)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {printable(str(folder))}: {reason}; nothing was written") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -139,14 +176,13 @@ def _put_in_place(draft: Path, folder: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(prefix=".vitscope-old-", dir=folder.parent))
     folder.rename(old / "replaced")
-    draft.rename(folder)
+    try:
+        draft.rename(folder)
+    except OSError:
+        (old / "replaced").rename(folder)
+        old.rmdir()
+        raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _occupied(folder: Path) -> str:
-    if folder.is_dir() and not folder.is_symlink():
-        return f"{str(folder)!r} exists already; nothing was overwritten: give --force (force=True) or another folder"
-    return f"{str(folder)!r} is a file or a link; expected a folder that does not exist yet"
 
 
 def _umask() -> int:
@@ -157,7 +193,7 @@ def _umask() -> int:
 
 def _figures(look: Look, choices: Choices) -> dict[str, Callable[[], Figure]]:
     """Figures by file name, made one at a time."""
-    maps: dict[str, Any] = {"query": choices.query, "smooth": choices.smooth, "cmap": choices.cmap}
+    maps: dict[str, Any] = {"query": choices.query, "smooth": choices.smooth, "cmap": choices.colour_map}
     return {
         "heatmaps": lambda: heatmaps_figure(look, layer=choices.layer, mass=choices.mass, **maps),
         "rollout": lambda: rollout_figure(look, fusion=choices.fusion, discard=choices.discard, **maps),
@@ -176,6 +212,7 @@ def _write_maps(look: Look, choices: Choices, path: Path) -> None:
     }
     conventions = {name: array.convention for name, array in arrays.items()}
     save_file({name: np.ascontiguousarray(array[0]) for name, array in arrays.items()}, path, metadata=conventions)
+    path.chmod(0o666 & ~_umask())  # safetensors lets the owner alone read
 
 
 def _write_distance(look: Look, path: Path) -> None:

@@ -1,29 +1,40 @@
 """A map over a picture: colour and opacity follow the value, the picture beneath is grey."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
 from vitscope.layout import Layout
 from vitscope.look import Shown
-from vitscope.render.style import COLOUR_MAP, clear_axes
+from vitscope.render.style import COLOUR_MAP, INK, clear_axes
 
 _OPACITY = 0.92  # at the scale's high end; nothing at its low end
 _OPACITY_POWER = 0.6  # below 1, so that middling values are seen too
-_DETAIL = 640  # pixels of the longer side of the picture beneath
+DETAIL = 640  # pixels of the longer side of the picture beneath
+_MOST_OBLONG = 12.0  # longer side over shorter, as drawn
+_pictures: WeakKeyDictionary[Shown, UInt8[np.ndarray, "height width 3"]] = WeakKeyDictionary()  # beneath the maps
+
+
+def shape_on_page(height: int, width: int) -> float:
+    """Height over width of a picture as it is drawn: its own, but within limits in which it can be seen."""
+    return min(max(height / width, 1 / _MOST_OBLONG), _MOST_OBLONG)
 
 
 def draw_picture(axes: Axes, pixels: UInt8[np.ndarray, "height width 3"], input_size: tuple[int, int]) -> None:
-    """A picture on axes in pixels of the model's input."""
+    """A picture on axes in pixels of `input_size` (height, width)."""
     height, width = input_size
-    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="nearest", aspect="equal")
+    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="antialiased")
+    axes.set_aspect(shape_on_page(height, width) * width / height)
     clear_axes(axes)
 
 
@@ -41,12 +52,13 @@ def draw_overlay(
     draw_picture(axes, as_grey(detailed(shown)), (shown.seen.height, shown.seen.width))
     values = _smoothed(heatmap, layout) if smooth else np.asarray(heatmap)
     height, width = layout.image_size
-    axes.imshow(_rgba(values, scale, cmap), extent=(0, width, height, 0), interpolation="nearest", aspect="equal")
+    colours = _rgba(values, scale, cmap)
+    axes.imshow(colours, extent=(0, width, height, 0), interpolation="nearest", aspect=axes.get_aspect())
     _frame(axes, shown)
 
 
 def draw_mask(axes: Axes, shown: Shown, layout: Layout, mask: Bool[np.ndarray, "rows columns"]) -> None:
-    """The picture where the mask holds, and a pale grey ghost of it elsewhere."""
+    """The picture where the mask holds, outlined, and a pale grey ghost of it elsewhere."""
     pixels = detailed(shown)
     ghost = (255 - (255 - as_grey(pixels).astype(float)) * 0.25).astype(np.uint8)
     kept = Image.fromarray(mask.astype(np.uint8) * 255)
@@ -54,29 +66,40 @@ def draw_mask(axes: Axes, shown: Shown, layout: Layout, mask: Bool[np.ndarray, "
     covered.paste(kept.resize((layout.image_size[1], layout.image_size[0]), Image.Resampling.NEAREST))
     inside = np.asarray(covered.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST)) > 0
     draw_picture(axes, np.where(inside[..., None], pixels, ghost), (shown.seen.height, shown.seen.width))
+    axes.add_collection(LineCollection(_outline(mask, layout.patch_size), colors=INK, linewidths=0.4))
     _frame(axes, shown)
 
 
 def colour_bar(figure: Figure, axes: Axes, scale: Normalize, label: str, cmap: str = COLOUR_MAP) -> None:
-    """A bar with the scale's real numbers, in axes of its own."""
-    bar: Any = figure.colorbar(ScalarMappable(scale, cmap), cax=axes)
-    bar.set_label(label)
+    """A bar with the scale's real numbers, in axes of its own, its label above."""
+    bar: Any = figure.colorbar(
+        ScalarMappable(scale, cmap), cax=axes, format=FuncFormatter(lambda value, _: f"{value:g}")
+    )
+    bar.ax.set_title(label, loc="left")
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2)
 
 
 def detailed(shown: Shown) -> UInt8[np.ndarray, "height width 3"]:
-    """What lies under the model's input, with the original's detail where there is one."""
+    """What lies under the model's input, with the original's detail where there is one; made once."""
+    if shown not in _pictures:
+        pixels = _detailed(shown)
+        pixels.flags.writeable = False
+        _pictures[shown] = pixels
+    return _pictures[shown]
+
+
+def _detailed(shown: Shown) -> UInt8[np.ndarray, "height width 3"]:
     if shown.original is None or shown.placement is None:
-        return np.asarray(shown.seen)
+        return np.array(shown.seen)
     left, top, right, bottom = shown.placement.box
     inside = left >= 0 and top >= 0 and right <= shown.original.image.width and bottom <= shown.original.image.height
     if not inside:  # padded: only the input itself shows the padding
-        return np.asarray(shown.seen)
+        return np.array(shown.seen)
     height, width = shown.seen.height, shown.seen.width
-    factor = max(1.0, min(_DETAIL / max(height, width), max((right - left) / width, (bottom - top) / height)))
+    factor = max(1.0, min(DETAIL / max(height, width), max((right - left) / width, (bottom - top) / height)))
     size = (round(width * factor), round(height * factor))
-    return np.asarray(shown.original.image.resize(size, Image.Resampling.LANCZOS, box=shown.placement.box))
+    return np.array(shown.original.image.resize(size, Image.Resampling.LANCZOS, box=shown.placement.box))
 
 
 def as_grey(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
@@ -94,8 +117,25 @@ def _rgba(values: np.ndarray, scale: Normalize, cmap: str) -> np.ndarray:
 
 def _smoothed(heatmap: np.ndarray, layout: Layout) -> np.ndarray:
     height, width = layout.image_size
+    factor = max(1.0, DETAIL / max(height, width))
     picture = Image.fromarray(np.asarray(heatmap, dtype=np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(picture.resize((round(width * factor), round(height * factor)), Image.Resampling.BICUBIC))
+
+
+def _outline(mask: np.ndarray, patch_size: tuple[int, int]) -> list[list[tuple[int, int]]]:
+    """The edges between patches inside and outside: lines of two points (x, y) in pixels of the input."""
+    height, width = patch_size
+    padded = np.pad(mask, 1)
+    rows, columns = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])  # above patch (row, column)
+    lines = [
+        [(int(c) * width, int(r) * height), (int(c + 1) * width, int(r) * height)]
+        for r, c in zip(rows, columns, strict=True)
+    ]
+    rows, columns = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])  # at the left of patch (row, column)
+    return lines + [
+        [(int(c) * width, int(r) * height), (int(c) * width, int(r + 1) * height)]
+        for r, c in zip(rows, columns, strict=True)
+    ]
 
 
 def _frame(axes: Axes, shown: Shown) -> None:

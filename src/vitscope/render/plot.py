@@ -10,7 +10,7 @@ from vitscope.look import Look
 from vitscope.render.distance import distance_figure, draw_distance, draw_sorted_distance
 from vitscope.render.heatmaps import draw_heatmap, heatmaps_figure
 from vitscope.render.overlay import draw_overlay
-from vitscope.render.panels import draw_seen, provenance, sheet
+from vitscope.render.panels import draw_original, draw_seen, image_of, provenance, sheet
 from vitscope.render.rollout import draw_rollout, rollout_figure
 from vitscope.render.style import ReadyFigure, png_of, styled
 
@@ -43,18 +43,18 @@ class Plot:
 
     @styled
     def summary(self, image: int = 0) -> ReadyFigure:
-        """One strip: input, mean heatmap of the last layer, rollout."""
-        look, shown = self._look, self._look.shown[image]
+        """One strip: original, input, mean heatmap of the last layer, rollout."""
+        look, shown = self._look, image_of(self._look, image)
         heatmaps, rollout = look.heatmaps(), look.rollout()
-        caption = f"{heatmaps.convention}, mean of heads; {rollout.convention}. {provenance(look)}"
-        page = sheet(0, 4, shown.seen.height / shown.seen.width, caption[0].upper() + caption[1:])
-        draw_seen(page.axes(0, 0), shown)
-        for column, (name, values, low) in enumerate(
-            (("heatmap", np.asarray(heatmaps[image].mean(0)), 0.0), ("rollout", np.asarray(rollout[image]), None))
-        ):
-            axes, least = page.axes(0, column + 1), float(values.min()) if low is None else low
+        caption = f"{heatmaps.convention}, mean of heads; {rollout.convention}. {provenance(look, shown)}"
+        page = sheet(shown, 0, caption[0].upper() + caption[1:])
+        draw_original(page.overview_axes(0), shown)
+        draw_seen(page.overview_axes(1), look, shown)
+        mean, rolled = np.asarray(heatmaps[image].mean(0)), np.asarray(rollout[image])  # (rows, columns) each
+        for slot, name, values, least in ((2, "heatmap", mean, 0.0), (3, "rollout", rolled, float(rolled.min()))):
+            axes = page.overview_axes(slot)
             draw_overlay(axes, shown, look.layout, values, Normalize(least, float(values.max())))
-            axes.set_title(f"{name}\n{least:.4f} to {values.max():.4f}", loc="left")
+            axes.set_title(f"{name}\n{least:.2g} to {values.max():.2g}", loc="left")
         return page.figure
 
     def png(self, image: int = 0) -> bytes:

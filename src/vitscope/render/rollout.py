@@ -8,10 +8,8 @@ from vitscope.attention.reference import Fusion
 from vitscope.look import Look
 from vitscope.measures.query import Query
 from vitscope.render.overlay import colour_bar, draw_overlay
-from vitscope.render.panels import draw_original, draw_seen, provenance, sheet
+from vitscope.render.panels import draw_original, draw_seen, image_of, provenance, sheet
 from vitscope.render.style import COLOUR_MAP, ReadyFigure, styled
-
-_COLUMNS = 6
 
 
 @styled
@@ -26,27 +24,21 @@ def rollout_figure(
     cmap: str = COLOUR_MAP,
 ) -> ReadyFigure:
     """The rollout through all layers, and below it from each layer on, last layer first."""
+    shown = image_of(look, image)
     maps = look.rollout_by_start_layer(fusion, discard, query)
-    convention, trail = maps.convention.removesuffix("; one map for each start layer"), np.asarray(maps[image])
-    shown, layout = look.shown[image], look.layout
-    page = sheet(
-        -(-len(trail) // _COLUMNS),
-        max(4, min(_COLUMNS, len(trail))),
-        shown.seen.height / shown.seen.width,
-        f"{convention[0].upper()}{convention[1:]}. Each colour scale runs from its map's least to its largest weight, "
-        f"printed above it; uniform would be {1 / layout.tokens:.4f}. Below, the layers from the named one to the "
-        f"last alone. {provenance(look)}",
-    )
-    draw_original(page.axes(0, 0), shown)
-    draw_seen(page.axes(0, 1), shown)
+    convention = maps.convention.removesuffix("; one map for each start layer")
+    trail = np.asarray(maps[image])  # (layers, rows, columns)
+    page = sheet(shown, len(trail), _caption(look, convention, smooth, provenance(look, shown, query)))
+    draw_original(page.overview_axes(0), shown)
+    draw_seen(page.overview_axes(1), look, shown, query)
     scale = _own_scale(trail[0])
-    axes = page.axes(0, 2)
-    draw_overlay(axes, shown, layout, trail[0], scale, smooth=smooth, cmap=cmap)
+    axes = page.overview_axes(2)
+    draw_overlay(axes, shown, look.layout, trail[0], scale, smooth=smooth, cmap=cmap)
     axes.set_title(f"rollout, all {len(trail)} layers\n{_range(trail[0])}", loc="left")
-    colour_bar(page.figure, page.bar(0, 3), scale, "rollout weight", cmap)
+    colour_bar(page.figure, page.overview_bar(3, in_place=True), scale, "rollout weight", cmap)
     for place, start in enumerate(reversed(range(len(trail)))):
-        axes = page.axes(1 + place // _COLUMNS, place % _COLUMNS)
-        draw_overlay(axes, shown, layout, trail[start], _own_scale(trail[start]), smooth=smooth, cmap=cmap)
+        axes = page.map_axes(place)
+        draw_overlay(axes, shown, look.layout, trail[start], _own_scale(trail[start]), smooth=smooth, cmap=cmap)
         axes.set_title(f"{_layers(start, len(trail) - 1)}\n{_range(trail[start])}", loc="left")
     return page.figure
 
@@ -65,10 +57,22 @@ def draw_rollout(
     cmap: str = COLOUR_MAP,
 ) -> Axes:
     """The rollout on axes of the caller's."""
+    shown = image_of(look, image)
     values = np.asarray(look.rollout(fusion, discard, start_layer, query)[image])
-    draw_overlay(axes, look.shown[image], look.layout, values, _own_scale(values), smooth=smooth, cmap=cmap)
+    draw_overlay(axes, shown, look.layout, values, _own_scale(values), smooth=smooth, cmap=cmap)
     axes.set_title(f"rollout, {_range(values)}", loc="left")
     return axes
+
+
+def _caption(look: Look, convention: str, smooth: bool, ending: str) -> str:
+    parts = [
+        f"{convention[0].upper()}{convention[1:]}. Each colour scale runs from its map's least to its largest weight, "
+        f"printed above it; uniform would be {1 / look.layout.tokens:.2g}. Below, the layers from the named one to the "
+        "last alone."
+    ]
+    if smooth:
+        parts.append("Smoothed by bicubic interpolation between patches.")
+    return " ".join([*parts, ending])
 
 
 def _own_scale(values: np.ndarray) -> Normalize:
@@ -76,7 +80,10 @@ def _own_scale(values: np.ndarray) -> Normalize:
 
 
 def _range(values: np.ndarray) -> str:
-    return f"{values.min():.3g} to {values.max():.3g}"
+    """Least and largest, in as few digits as tell them apart."""
+    low, high = float(values.min()), float(values.max())
+    digits = next((digits for digits in (2, 3, 4) if f"{low:.{digits}g}" != f"{high:.{digits}g}"), 2)
+    return f"{low:.{digits}g} to {high:.{digits}g}"
 
 
 def _layers(first: int, last: int) -> str:

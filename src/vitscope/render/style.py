@@ -2,27 +2,27 @@
 
 import io
 import textwrap
+import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-import matplotlib as mpl
+from matplotlib import font_manager, ft2font, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches: a two-column page's text width
-PANEL_GAP = 0.12  # between panels, as a fraction of a panel
 COLOUR_MAP = "viridis"
 INK, FAINT = "#222222", "#6b6b6b"
 _RC: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.titlepad": 4,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": FAINT,
@@ -39,6 +39,7 @@ _RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "text.parse_math": False,  # names of files may hold dollar signs
 }
+_DRAWING = threading.RLock()  # matplotlib's settings belong to all threads
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -51,11 +52,11 @@ class ReadyFigure(Figure):
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
-    """The function with vitscope's figure style in force while it runs."""
+    """The function with vitscope's figure style in force while it runs, whatever the user's own style is."""
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(_RC):
+        with _DRAWING, style.context(_RC, after_reset=True):
             return function(*args, **kwargs)
 
     return inner
@@ -102,5 +103,18 @@ def shorten(name: str, length: int) -> str:
     return name if len(name) <= length else f"{name[: length // 2 - 1]}…{name[-(length - length // 2) :]}"
 
 
+def drawable(text: str) -> str:
+    """The text with a box for each letter that the figures' font lacks."""
+    letters = _letters()
+    return "".join(letter if ord(letter) in letters else "□" for letter in text)
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """Code points in the figures' font."""
+    path = font_manager.findfont(_RC["font.family"])
+    return frozenset(ft2font.FT2Font(path).get_charmap())
+
+
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 150)
+    return textwrap.wrap(drawable(text), 150)
