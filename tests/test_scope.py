@@ -1,5 +1,6 @@
 """A Scope: what it takes as images, what it refuses, and that the model stays the caller's own."""
 
+import inspect
 import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -77,6 +78,12 @@ def test_the_whole_picture_is_seen(whole, height, width, grid):
     assert look.heatmaps().shape == (1, 4, *grid)
     assert look.shown[0].placement.box == (0, 0, width, height)
     assert look.shown[0].seen.size == (grid[1] * 4, grid[0] * 4)
+
+
+def test_a_transform_that_cannot_place_its_input_is_refused():
+    wrap = inspect.unwrap(vitscope.wrap)  # without the tests' own check of types
+    with pytest.raises(ArgumentError, match=r"transform is a function; expected a vitscope\.Transform"):
+        wrap(toy(), transform=lambda picture: torch.zeros(3, 8, 12))
 
 
 def test_a_model_without_a_transform_takes_tensors_only():

@@ -142,7 +142,7 @@ def test_a_path_that_depends_on_the_picture_is_refused():
                 self.layers[1](self.norms[1](self.patch_embed(images).flatten(2).transpose(1, 2)))
             return super().forward(images)
 
-    with pytest.raises(LayoutError, match="in some runs only|attends from 15 queries"):
+    with pytest.raises(LayoutError, match="in some runs only"):
         traced(Varying())
 
 

@@ -114,6 +114,7 @@ class Scope:
         for batch in self._batches(images, batch_size, on_failure):
             look = self.look(torch.stack([tensor for _, tensor in batch]))  # (images, 3, height, width)
             values = {measure: measure.measure(look.attention_seen) for measure in wanted}
+            del look  # before the next batch is looked at
             for i, (image_id, _) in enumerate(batch):
                 yield image_id, {measure: array[i] for measure, array in values.items()}
 
@@ -202,6 +203,11 @@ def wrap(
     two-tower model.
     """
     _require_eval(model)
+    if transform is not None and not isinstance(transform, Transform):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"transform is a {type(transform).__name__}; expected a vitscope.Transform, which also says where the "
+            "input lies on the picture. Apply any other yourself, and show the tensors"
+        )
     described = describe(model)
     return Scope(
         LoadedModel(
