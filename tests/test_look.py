@@ -138,3 +138,10 @@ def test_as_many_rows_are_verified_as_asked_for(bundled, monkeypatch, every_row,
     bundled.look(vitscope.sample_photo(), every_row=every_row)
     assert set(found) == counts
     assert len(found) == 6
+
+
+@pytest.mark.parametrize("name", ["photo.html", "photo.PNG"])
+def test_a_file_is_no_folder_to_save_into(look, tmp_path, name):
+    with pytest.raises(ArgumentError, match="expected a folder"):
+        look.save(tmp_path / name)
+    assert not any(tmp_path.iterdir())

@@ -227,7 +227,7 @@ def test_heatmaps_are_the_rows_of_the_attention():
         np.testing.assert_allclose(maps, vitscope.heatmaps(weights, (5, 7), 2, token))
     mean = vitscope.Heatmaps(query="mean").measure(seen)
     np.testing.assert_allclose(mean, weights[:, :, 2:, 2:].mean(2).reshape(2, 3, 5, 7))
-    assert "class token, the model's readout in layer 1" in vitscope.Heatmaps().measure(seen).convention
+    assert "class token (the model's readout) in layer 1" in vitscope.Heatmaps().measure(seen).convention
 
 
 def test_pooling_heads_answer_for_the_last_layer_only():

@@ -6,7 +6,7 @@ from torch import nn
 
 import toys
 from toys import ToyViT
-from vitscope.errors import CaptureError, LayoutError, NoAttentionError
+from vitscope.errors import CaptureError, LayoutError, NoAttentionError, NotFiniteError
 from vitscope.layout import LayoutHints
 from vitscope.trace import trace
 
@@ -133,6 +133,14 @@ def test_a_softmax_that_gets_lost_is_not_passed_over_in_silence():
 
     with pytest.raises(CaptureError, match="cannot be followed"):
         traced(ToyViT(talking))
+
+
+def test_nan_is_no_prefix_token():
+    model = ToyViT()
+    with torch.no_grad():
+        model.layers[1].qkv.bias[3] = torch.nan
+    with pytest.raises(NotFiniteError, match=r"'layers\.1': NaN or infinity in its queries or keys"):
+        traced(model)
 
 
 def test_a_path_that_depends_on_the_picture_is_refused():

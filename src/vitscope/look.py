@@ -179,6 +179,8 @@ class Look:
         """
         from vitscope.render.files import Choices, write_look
 
+        if Path(folder).suffix.lower() in (".html", ".png", ".pdf", ".svg"):
+            raise ArgumentError(f"{str(folder)!r} looks like a file; expected a folder, which will hold all of them")
         return write_look(self, folder, force=force, choices=Choices(**choices))
 
     def _repr_png_(self) -> bytes:

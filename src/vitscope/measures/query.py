@@ -25,7 +25,7 @@ def resolve(query: Query, seen: Seen) -> ResolvedQuery:
     """The query as this model has it; QueryError, naming what exists, where it does not."""
     if query is None:
         named = _resolve_name(seen.readout, seen)
-        return ResolvedQuery(named.kind, f"{named.name}, the model's readout", named.token)
+        return ResolvedQuery(named.kind, f"{named.name} (the model's readout)", named.token)
     if isinstance(query, str):
         return _resolve_name(query, seen)
     return _resolve_patch(query, seen.layout)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.errors import LayoutError, NoAttentionError
+from vitscope.errors import LayoutError, NoAttentionError, NotFiniteError
 from vitscope.layout import Layout, LayoutHints, ReadoutKind, fit_layout
 from vitscope.trace.fingerprint import Fingerprint, fingerprint
 from vitscope.trace.readout import find_answer, tokens_read
@@ -90,6 +90,11 @@ def _print_of(event: AttentionEvent) -> _CallPrint:
     else:
         keys = fingerprint(event.by_image(event.values, _IMAGES))
         queries = keys if event.query_count == event.key_count else keys.constant(event.query_count)
+    if not (queries.finite and keys.finite):
+        raise NotFiniteError(
+            f"layer {event.name!r}: NaN or infinity in its queries or keys, on the trace's synthetic pictures. Check "
+            "the weights; in float16, activations may overflow where bfloat16 or float32 do not"
+        )
     return _CallPrint(event.name, queries, keys)
 
 

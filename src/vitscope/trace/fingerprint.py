@@ -24,6 +24,11 @@ class Fingerprint:
     def tokens(self) -> int:
         return self.sums.shape[1]
 
+    @property
+    def finite(self) -> bool:
+        """Whether neither NaN nor infinity is among the features."""
+        return bool(torch.isfinite(self.sums).all() and torch.isfinite(self.scale).all())
+
     def differs(self, other: "Fingerprint") -> Bool[np.ndarray, "images tokens"]:
         """Which tokens differ by more than rounding."""
         difference = (self.sums - other.sums).abs().amax(-1)  # (images, tokens)
