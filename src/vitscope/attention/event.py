@@ -1,6 +1,5 @@
 """An attention as it happens: operands, values and a way to read or write the model's own output."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -51,7 +50,14 @@ class AttentionEvent:
 
     @property
     def query_count(self) -> int:
-        return (self.probabilities if self.queries is None else self.queries).shape[-2]  # type: ignore[union-attr]
+        return self._operand.shape[-2]
+
+    @property
+    def _operand(self) -> Tensor:
+        """Queries, or the weights themselves: either has the model's own leading axes and a row a query."""
+        operand = self.probabilities if self.queries is None else self.queries
+        assert operand is not None
+        return operand
 
     @property
     def key_count(self) -> int:
@@ -80,7 +86,7 @@ class AttentionEvent:
         """The inverse of `read_output`: (images, heads or 1, queries, dim) in the model's own shape."""
         if self.sequence_first:
             return heads[:, 0].transpose(0, 1)
-        leading = (self.probabilities if self.queries is None else self.queries).shape[:-2]  # type: ignore[union-attr]
+        leading = self._operand.shape[:-2]
         output = heads.reshape(*leading, *heads.shape[-2:])
         return output if self.output_axes is None else output.permute(self.output_axes)
 
@@ -88,11 +94,8 @@ class AttentionEvent:
         """An answer of zeros, shaped as `read_output` gives it."""
         if self.projection is not None:
             return self.values.new_zeros(images, 1, self.query_count, self.projection.weight.shape[0])
-        leading = (self.probabilities if self.queries is None else self.queries).shape[:-2]  # type: ignore[union-attr]
+        leading = self._operand.shape[:-2]
         return self.by_image(self.values.new_zeros(*leading, self.query_count, self.values.shape[-1]), images)
-
-
-Answer = Callable[[], Tensor]
 
 
 class Observer:
