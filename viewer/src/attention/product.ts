@@ -1,0 +1,91 @@
+/** Attention recomputed from queries and keys: softmax(queries · keysᵀ + key_bias + bias). */
+import type { Numbers, Product } from "../payload";
+import { biasTerm, type BiasTerm } from "./bias";
+import type { Rows } from "./layer";
+import { checkShape, type LayerSize } from "./size";
+
+/** Any row or column of one layer; operands (heads, tokens, dim), the rest (heads, tokens), all flat. */
+export class ProductRows implements Rows {
+  private readonly queries: Float32Array;
+  private readonly keys: Float32Array;
+  private readonly keyBias: Float32Array;
+  private readonly logNormaliser: Float32Array;
+  private readonly bias: BiasTerm | null;
+  private readonly dim: number;
+  private readonly tokens: number;
+  private readonly logits: Float64Array; // (tokens,), reused
+
+  constructor(product: Product, size: LayerSize, read: (reference: Numbers) => Float32Array) {
+    const { heads, tokens } = size;
+    this.dim = product.queries.shape[2] ?? 0;
+    this.tokens = tokens;
+    checkShape("queries", product.queries.shape, [heads], [tokens], [this.dim]);
+    checkShape("keys", product.keys.shape, [heads], [tokens], [this.dim]);
+    checkShape("key_bias", product.key_bias.shape, [heads], [tokens]);
+    checkShape("log_normaliser", product.log_normaliser.shape, [heads], [tokens]);
+    this.queries = read(product.queries);
+    this.keys = read(product.keys);
+    this.keyBias = read(product.key_bias).slice(); // a copy, as a view would hold the whole block
+    this.logNormaliser = read(product.log_normaliser).slice();
+    this.bias = product.bias && biasTerm(product.bias, size, read);
+    this.logits = new Float64Array(tokens);
+  }
+
+  row(head: number, query: number, out: Float32Array): void {
+    const { logits, tokens, dim, keyBias } = this;
+    const first = head * tokens;
+    products(this.queries, (first + query) * dim, this.keys, first * dim, dim, logits);
+    for (let key = 0; key < tokens; key++) logits[key]! += keyBias[first + key]!;
+    this.bias?.addRow(head, query, logits);
+    softmax(logits, out);
+  }
+
+  column(head: number, key: number, out: Float32Array): void {
+    const { logits, tokens, dim, logNormaliser } = this;
+    const first = head * tokens;
+    products(this.keys, (first + key) * dim, this.queries, first * dim, dim, logits);
+    this.bias?.addColumn(head, key, logits);
+    const own = this.keyBias[first + key]!;
+    for (let query = 0; query < tokens; query++) {
+      out[query] = Math.exp(logits[query]! + own - logNormaliser[first + query]!);
+    }
+  }
+}
+
+/** One vector, from `start`, times each of `out.length` vectors that lie in a row from `first`. */
+function products(
+  one: Float32Array,
+  start: number,
+  many: Float32Array,
+  first: number,
+  dim: number,
+  out: Float64Array,
+): void {
+  const vector = one.subarray(start, start + dim);
+  const whole = dim - (dim % 4);
+  let at = first;
+  for (let i = 0; i < out.length; i++) {
+    let a = 0; // four sums, which the processor adds to side by side
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    let k = 0;
+    for (; k < whole; k += 4, at += 4) {
+      a += vector[k]! * many[at]!;
+      b += vector[k + 1]! * many[at + 1]!;
+      c += vector[k + 2]! * many[at + 2]!;
+      d += vector[k + 3]! * many[at + 3]!;
+    }
+    for (; k < dim; k++, at++) a += vector[k]! * many[at]!;
+    out[i] = a + b + (c + d);
+  }
+}
+
+/** Overwrites `logits` with their exponentials and writes the weights to `out`. */
+function softmax(logits: Float64Array, out: Float32Array): void {
+  let largest = -Infinity;
+  for (let i = 0; i < logits.length; i++) if (logits[i]! > largest) largest = logits[i]!;
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += logits[i] = Math.exp(logits[i]! - largest);
+  for (let i = 0; i < logits.length; i++) out[i] = logits[i]! / sum;
+}

@@ -1,0 +1,242 @@
+/** The page: holds the state, works out the panes, and hands both to the parts. */
+import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { Gallery } from "../engine/gallery";
+import { activeQuery, firstPane, type Pane, secondPane } from "../engine/pane";
+import { mapWords } from "../engine/words";
+import { downloadCsv, downloadPng, downloadSvg } from "../export/download";
+import type { BlockSource } from "../numbers/blocks";
+import type { Payload } from "../payload";
+import { readHash, writeHash } from "../state/hash";
+import { carryQuery, type Query } from "../state/query";
+import { initialState, lock, type State } from "../state/state";
+import { checkOf } from "../engine/check";
+import { Controls } from "./Controls";
+import { Filmstrip } from "./Filmstrip";
+import { Header } from "./Header";
+import { HeadGrid } from "./HeadGrid";
+import { PaneView } from "./PaneView";
+import { Plots } from "./Plots";
+import { Provenance } from "./Provenance";
+import { TopPatches } from "./TopPatches";
+import { Tour } from "./Tour";
+
+/** Where the state may live outside the page: the address's hash, on a page of its own; nowhere, in a notebook. */
+export interface Address {
+  read(): string;
+  write(hash: string): void;
+  link(hash: string): string;
+}
+
+interface AppProps {
+  payload: Payload;
+  source: BlockSource;
+  address: Address | null;
+}
+
+export function App({ payload, source, address }: AppProps) {
+  const { gallery, revision, failure } = useGallery(payload, source);
+  const [state, setState] = useState(() =>
+    address ? readHash(address.read(), payload) : initialState(payload),
+  );
+  if (!gallery)
+    return <p class="opening">{failure ? `vitscope cannot show this: ${failure}` : "Opening …"}</p>;
+  return <Opened {...{ payload, address, gallery, revision, state, setState }} />;
+}
+
+interface OpenedProps {
+  payload: Payload;
+  address: Address | null;
+  gallery: Gallery;
+  revision: number;
+  state: State;
+  setState: (next: (state: State) => State) => void;
+}
+
+function Opened({ payload, address, gallery, revision, state, setState }: OpenedProps) {
+  const [pointed, setPointed] = useState<Query | null>(null);
+  const [probe, setProbe] = useState<Query | null>(null); // a patch of the first grid that is read, not looked from
+  const [announced, setAnnounced] = useState("");
+  const [step, setStep] = useState<number | null>(null);
+  const [root, setRoot] = useState<HTMLElement | null>(null);
+  const helpId = useId();
+  const update = useCallback(
+    (change: Partial<State>) => setState((now) => ({ ...now, ...change })),
+    [setState],
+  );
+  const release = useCallback(() => {
+    setPointed(null);
+    update({ locked: [], isolated: false });
+  }, [update]);
+  const first = useMemo(() => firstPane(gallery, state, pointed), [gallery, revision, state, pointed]);
+  const second = useMemo(() => secondPane(gallery, state, pointed), [gallery, revision, state, pointed]);
+  const panes = second ? [first, second] : [first];
+  useAddress(address, state, payload, setState);
+  useEffect(() => {
+    void gallery.prepare(state.shown);
+    if (state.compared !== null) void gallery.prepare(state.compared);
+  }, [gallery, state.shown, state.compared]);
+
+  // The keys' doings are announced; the pointer's would never end.
+  const byKeys = useRef(false);
+  useEffect(() => {
+    if (byKeys.current) setAnnounced(mapWords(first));
+    byKeys.current = false;
+  }, [first]);
+
+  const events = (pane: Pane) => {
+    const toFirst = (query: Query): Query => carryQuery(query, pane.look, first.look);
+    return {
+      onPoint: (query: Query | null) => {
+        const reads = state.locked.length > 0 || state.method === "rollout";
+        (reads ? setProbe : setPointed)(query && toFirst(query));
+        (reads ? setPointed : setProbe)(null);
+      },
+      onLock: (query: Query, beside: boolean) => {
+        byKeys.current = true;
+        setPointed(null);
+        update(lock(state, toFirst(query), beside));
+      },
+      onMove: (query: Query) => {
+        byKeys.current = true;
+        if (state.locked.length > 0) update({ locked: [...state.locked.slice(0, -1), toFirst(query)] });
+        else setPointed(toFirst(query));
+      },
+      onRelease: release,
+    };
+  };
+  const actions = [
+    { label: "Tour", title: "six steps, a sentence each", run: () => setStep(0) },
+    ...(address
+      ? [
+          {
+            label: "Copy link",
+            title: "to exactly what is shown",
+            run: async () => setAnnounced(await copyLink(address, state, payload)),
+          },
+        ]
+      : []),
+    { label: "PNG", title: "download what is shown as a picture", run: () => downloadPng(panes, state) },
+    { label: "SVG", title: "download what is shown as a drawing", run: () => downloadSvg(panes, state) },
+    { label: "CSV", title: "download the numbers of what is shown", run: () => downloadCsv(panes) },
+  ];
+  const query = activeQuery(state, pointed, first.look);
+  const control = { look: first.look, image: first.image, state, query, update };
+  return (
+    <div
+      ref={setRoot}
+      class={`page ${second ? "two" : "one"}`}
+      onKeyDown={(event) => event.key === "Escape" && (step === null ? release() : setStep(null))}
+    >
+      <Header title={payload.title} summary={summaryOf(first)} actions={actions} />
+      <main>
+        <div class="pictures" data-tour="picture">
+          <div class="panes">
+            {panes.map((pane, index) => (
+              <PaneView
+                key={index}
+                pane={pane}
+                state={state}
+                probe={probe && carryQuery(probe, first.look, pane.look)}
+                letter={second ? "AB"[index]! : ""}
+                helpId={helpId}
+                {...events(pane)}
+              />
+            ))}
+          </div>
+          <p id={helpId} class="help faint">
+            Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys:
+            arrows move, Enter locks, Esc releases.
+          </p>
+          <Filmstrip payload={payload} state={state} update={update} />
+        </div>
+        <div class="side">
+          <Controls {...control} lock={(named, beside) => update(lock(state, named, beside))} />
+          <HeadGrid gallery={gallery} state={state} query={query} revision={revision} update={update} />
+          <Plots gallery={gallery} state={state} update={update} />
+        </div>
+      </main>
+      <div class="below">
+        {panes.map((pane, index) => (
+          <div key={index} class="details">
+            <TopPatches pane={pane} letter={second ? "AB"[index]! : ""} />
+            <Provenance
+              payload={payload}
+              look={pane.look}
+              image={pane.image}
+              letter={second ? "AB"[index]! : ""}
+              checks={checkOf(gallery, pane.view)}
+            />
+          </div>
+        ))}
+      </div>
+      <p class="announced" role="status">
+        {announced}
+      </p>
+      {step !== null && <Tour step={step} root={root} go={setStep} update={update} />}
+    </div>
+  );
+}
+
+interface Opening {
+  gallery: Gallery | null; // once its small numbers are there
+  revision: number; // grows with every decoded layer
+  failure: string;
+}
+
+function useGallery(payload: Payload, source: BlockSource): Opening {
+  const [gallery, setGallery] = useState<Gallery | null>(null);
+  const [revision, setRevision] = useState(0);
+  const [failure, setFailure] = useState("");
+  useEffect(() => {
+    const made = new Gallery(payload, source, () => setRevision((now) => now + 1));
+    made.open().then(
+      () => setGallery(made),
+      (error: unknown) => setFailure(error instanceof Error ? error.message : String(error)),
+    );
+  }, [payload, source]);
+  return { gallery, revision, failure };
+}
+
+/** Keep the hash and the state the same, whichever changes. */
+function useAddress(
+  address: Address | null,
+  state: State,
+  payload: Payload,
+  setState: (next: (state: State) => State) => void,
+): void {
+  const known = useRef(address?.read()); // a hash that somebody else wrote since is theirs, and is read below
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (!address || address.read() !== known.current) return;
+      address.write(writeHash(state, payload));
+      known.current = address.read();
+    }, 150);
+    return () => clearTimeout(timer);
+  }, [address, state, payload]);
+  useEffect(() => {
+    if (!address) return;
+    const follow = (): void => {
+      known.current = address.read();
+      setState((now) =>
+        address.read() === writeHash(now, payload) ? now : readHash(address.read(), payload),
+      );
+    };
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, [address, payload, setState]);
+}
+
+async function copyLink(address: Address, state: State, payload: Payload): Promise<string> {
+  const link = address.link(writeHash(state, payload));
+  try {
+    await navigator.clipboard.writeText(link);
+    return "Link copied.";
+  } catch {
+    return `This browser does not let the page copy; the link is ${link}`;
+  }
+}
+
+function summaryOf(pane: Pane): string {
+  const { look } = pane;
+  return `${look.label} · ${look.layout.description} · verified to ${look.verification_error.toExponential(0)}`;
+}

@@ -1,0 +1,40 @@
+/** How much of the row falls on prefix tokens, which no map over the picture can show. */
+import { isMap } from "../engine/maps";
+import type { Pane } from "../engine/pane";
+import { percent } from "../maps/format";
+import { shortName } from "../state/query";
+
+export function PrefixMass({ pane, received }: { pane: Pane; received: boolean }) {
+  if (!isMap(pane.map) || pane.difference) return <div class="prefix-mass" />;
+  const { prefix, total } = pane.map;
+  const names = pane.look.layout.prefix.slice(-prefix.length || pane.look.layout.prefix.length);
+  const parts = Array.from(prefix, (weight, index) => ({
+    name: shortName(names[index] ?? ""),
+    weight,
+    kind: "token",
+  }));
+  const all = [...parts, { name: "patches", weight: total, kind: "patches" }];
+  const sum = all.reduce((whole, { weight }) => whole + weight, 0) || 1;
+  if (prefix.length === 0) return <div class="prefix-mass" />;
+  return (
+    <div class="prefix-mass">
+      <div class="shares" aria-hidden="true">
+        {all.map(({ name, weight, kind }, index) => (
+          <span
+            key={name}
+            class={`${kind} shade-${index % 2}`}
+            style={{ width: `${(100 * weight) / sum}%` }}
+          />
+        ))}
+      </div>
+      <p class="share-words">
+        <span class="faint">{received ? "Received from" : "Mass on"}</span>
+        {all.map(({ name, weight, kind }) => (
+          <span key={name} class={`share ${kind}`}>
+            {name} <b>{received && kind === "patches" ? weight.toPrecision(3) : percent(weight)}</b>
+          </span>
+        ))}
+      </p>
+    </div>
+  );
+}

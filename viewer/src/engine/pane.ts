@@ -1,0 +1,193 @@
+/** All that one pane shows, worked out once for the screen, the table and the downloads. */
+import { type ColourMap, QUERY_COLOURS } from "../colours/colours";
+import { type DivergingScale, makeDiverging, makeScale, type Scale } from "../maps/scale";
+import { type MassMask, topMass } from "../maps/mass";
+import { percent } from "../maps/format";
+import { resample } from "../maps/resample";
+import type { Image, Look } from "../payload";
+import { carryQuery, type Query, queryWords, resolveQuery, theQuery } from "../state/query";
+import type { Direction, State } from "../state/state";
+import { imageOf, lookOf } from "../state/views";
+import type { Gallery } from "./gallery";
+import {
+  type AttentionMap,
+  attentionMap,
+  isMap,
+  type MapState,
+  rolloutMap,
+  type Selection,
+  sharedMaximum,
+} from "./maps";
+
+/** One of several locked queries, drawn in a colour of its own. */
+export interface Tinted {
+  query: Query;
+  colour: string;
+  words: string;
+  caption: string; // of its map alone
+  map: AttentionMap;
+  mask: MassMask;
+}
+
+export interface Pane {
+  view: number;
+  look: Look;
+  image: Image;
+  query: Query; // whose map it is
+  token: { row: number; column: number } | null; // where that query stands, if on a patch
+  direction: Direction;
+  map: MapState;
+  difference: AttentionMap | null; // this pane's map less the other's; its values may be negative
+  scale: Scale | DivergingScale;
+  colours: ColourMap | "difference";
+  mask: MassMask | null;
+  tinted: Tinted[]; // two or more locked queries, else empty
+  caption: string;
+}
+
+/** What is shown where nothing was pointed at or locked. */
+export function defaultQuery(look: Look): Query {
+  return look.readout;
+}
+
+/** The query whose map is shown: pointed at, else locked last, else the model's readout. */
+export function activeQuery(state: State, pointed: Query | null, look: Look): Query {
+  return pointed ?? state.locked.at(-1) ?? defaultQuery(look);
+}
+
+export function firstPane(gallery: Gallery, state: State, pointed: Query | null): Pane {
+  return makePane(gallery, state, state.shown, pointed);
+}
+
+/** The pane beside the first: same layer, head and query, at the same depth and place where the models differ. */
+export function secondPane(gallery: Gallery, state: State, pointed: Query | null): Pane | null {
+  if (state.compared === null) return null;
+  const [from, to] = [lookOf(gallery.payload, state.shown), lookOf(gallery.payload, state.compared)];
+  // A difference is of one map, the active query's.
+  const shown = state.difference ? { ...state, locked: state.locked.slice(-1) } : state;
+  const carried: State = {
+    ...shown,
+    layer: sameDepth(state.layer, from, to),
+    head: sameHead(state.head, to),
+    start: Number(sameDepth(state.start, from, to)),
+    locked: shown.locked.map((query) => carryQuery(query, from, to)),
+  };
+  const pane = makePane(gallery, carried, state.compared, pointed && carryQuery(pointed, from, to));
+  return state.difference ? withDifference(pane, makePane(gallery, shown, state.shown, pointed)) : pane;
+}
+
+function makePane(gallery: Gallery, state: State, view: number, pointed: Query | null): Pane {
+  const look = lookOf(gallery.payload, view);
+  const query = state.method === "rollout" ? defaultQuery(look) : activeQuery(state, pointed, look);
+  const selection: Selection = {
+    view,
+    layer: state.layer,
+    head: state.head,
+    query,
+    direction: state.direction,
+  };
+  const map =
+    state.method === "rollout" ? rolloutMap(gallery, view, state.start) : attentionMap(gallery, selection);
+  const resolved = resolveQuery(query, look);
+  const shared =
+    state.scale === "shared" && state.method !== "rollout" ? sharedMaximum(gallery, selection) : Number.NaN;
+  const scale = scaleOf(state, map, shared);
+  const tinted =
+    pointed === null && state.method !== "rollout" ? tintedQueries(gallery, state, selection) : [];
+  return {
+    view,
+    look,
+    image: imageOf(gallery.payload, view),
+    query,
+    token: resolved?.kind === "patch" ? resolved : null,
+    direction: state.direction,
+    map,
+    difference: null,
+    scale,
+    colours: state.colours,
+    mask: state.method === "mask" && isMap(map) ? topMass(map.values, state.mass) : null,
+    tinted,
+    caption: captionOf(state, look, query, map, tinted.length),
+  };
+}
+
+/** A scale for any map: the one asked for, or the linear one where sharing has no meaning. */
+export function scaleOf(state: State, map: MapState, shared: number): Scale {
+  const maximum = isMap(map) ? map.maximum : 0;
+  const uniform = isMap(map) ? map.uniform : 1;
+  const name = state.scale === "shared" && Number.isNaN(shared) ? "linear" : state.scale;
+  return makeScale(name, { maximum, shared, uniform, ceiling: state.ceiling });
+}
+
+function withDifference(pane: Pane, other: Pane): Pane {
+  if (pane.map === "pending" || other.map === "pending") return { ...pane, map: "pending", mask: null };
+  if (!isMap(pane.map)) return pane;
+  if (!isMap(other.map)) {
+    return { ...pane, caption: `Not the difference, as A has no map: ${other.map.absent}. ${pane.caption}` };
+  }
+  const theirs = resample(other.map.values, other.look.layout.grid, pane.look.layout.grid);
+  const values = pane.map.values.map((value, patch) => value - theirs[patch]!);
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const total = values.reduce((sum, value) => sum + value, 0);
+  const resampled =
+    String(pane.look.layout.grid) === String(other.look.layout.grid) ? "" : ", A laid on this grid by area";
+  return {
+    ...pane,
+    difference: { ...pane.map, values, prefix: new Float32Array(0), maximum: largest, total },
+    scale: makeDiverging(largest),
+    colours: "difference",
+    mask: null,
+    caption: `B − A${resampled}. ${pane.caption}`,
+  };
+}
+
+function tintedQueries(gallery: Gallery, state: State, selection: Selection): Tinted[] {
+  if (state.locked.length < 2) return [];
+  const look = lookOf(gallery.payload, selection.view);
+  const found = state.locked.flatMap((query, index): Tinted[] => {
+    const map = attentionMap(gallery, { ...selection, query });
+    if (!isMap(map)) return [];
+    const colour = QUERY_COLOURS[index % QUERY_COLOURS.length]!;
+    const words = queryWords(query, look);
+    const caption = captionOf(state, look, query, map, 0);
+    return [{ query, colour, words, caption, map, mask: topMass(map.values, state.mass) }];
+  });
+  return found.length > 1 ? found : [];
+}
+
+function captionOf(state: State, look: Look, query: Query, map: MapState, tinted: number): string {
+  const absent = !isMap(map) && map !== "pending" ? `: ${map.absent}` : "";
+  if (state.method === "rollout")
+    return `${sentence(look.conventions.rollout)}, from layer ${state.start} on${absent}.`;
+  const words = theQuery(query, look);
+  const from = tinted > 0 ? `What each of ${tinted} queries attends to` : `What ${words} attends to`;
+  const whose =
+    state.direction === "from" ? from : `Who attends to ${tinted > 0 ? `each of ${tinted} tokens` : words}`;
+  const layer = state.layer === "mean" ? meanWords(map, look) : `layer ${state.layer}`;
+  const head = state.head === "mean" ? "mean over heads" : `head ${state.head}`;
+  return `${whose}, ${layer}, ${head}${absent}.`;
+}
+
+/** Layers may lack: the page carries some, and not all have as many heads. */
+function meanWords(map: MapState, look: Look): string {
+  const all = look.layers.length;
+  return isMap(map) && map.layers < all ? `mean over ${map.layers} of ${all} layers` : "mean over layers";
+}
+
+/** "60 % of the mass in 23 of 196 patches". */
+export function massWords(mask: MassMask, patches: number): string {
+  return `${percent(mask.held)} of the mass in ${mask.count} of ${patches} patches`;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function sameDepth(layer: number | "mean", from: Look, to: Look): number | "mean" {
+  if (layer === "mean" || from.layers.length === 1) return layer;
+  return Math.round((layer * (to.layers.length - 1)) / (from.layers.length - 1));
+}
+
+function sameHead(head: number | "mean", to: Look): number | "mean" {
+  return head === "mean" ? head : Math.min(head, Math.max(...to.layers.map((layer) => layer.heads)) - 1);
+}
