@@ -56,7 +56,9 @@ def whole():
 def no_pictures(monkeypatch):
     """Files with a word in place of figures, where these are not what is tested."""
     from vitscope.render import files
+    from vitscope.viewer.page import Page
 
     monkeypatch.setattr(files, "save", lambda figure, path: Path(path).write_bytes(b"picture"))
+    monkeypatch.setattr(Page, "write", lambda page, file: file.write(b"page"))
     for name in ("heatmaps", "rollout", "distance"):
         monkeypatch.setattr(files, f"{name}_figure", lambda look, **options: options)

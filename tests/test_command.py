@@ -13,7 +13,7 @@ from PIL import Image
 
 from vitscope.cli import app, look
 
-FILES = ["distance.csv", "distance.png", "heatmaps.png", "look.json", "maps.safetensors", "rollout.png"]
+FILES = ["distance.csv", "distance.png", "heatmaps.png", "look.json", "maps.safetensors", "page.html", "rollout.png"]
 VITSCOPE = [sys.executable, "-c", "from vitscope.cli.app import main; main()"]
 
 

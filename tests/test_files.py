@@ -16,8 +16,9 @@ import vitscope
 from vitscope.errors import ArgumentError, OutputError
 from vitscope.render import files
 from vitscope.render.files import Choices, report_of, write_look
+from vitscope.writing import umask
 
-NAMES = ["distance.csv", "distance.png", "heatmaps.png", "look.json", "maps.safetensors", "rollout.png"]
+NAMES = ["distance.csv", "distance.png", "heatmaps.png", "look.json", "maps.safetensors", "page.html", "rollout.png"]
 PICTURES = ("heatmaps", "rollout", "distance")
 
 
@@ -34,11 +35,11 @@ def test_everything_is_written(look, tmp_path):
     written = look.save(tmp_path / "deep" / "out", formats=("png", "svg"))
     assert names_in(tmp_path / "deep") == ["out"]  # no draft is left beside it
     pictures = {f"{name}.{suffix}" for name in PICTURES for suffix in ("png", "svg")}
-    assert {path.name for path in written} == pictures | {"look.json", "distance.csv", "maps.safetensors"}
-    magic = {".png": b"\x89PNG", ".svg": b"<?xml"}
+    assert {path.name for path in written} == pictures | {"look.json", "distance.csv", "maps.safetensors", "page.html"}
+    magic = {".png": b"\x89PNG", ".svg": b"<?xml", ".html": b"<!doctype html>"}
     for path in written:
         assert path.read_bytes().startswith(magic.get(path.suffix, b""))
-        assert path.stat().st_mode & 0o777 == 0o666 & ~files._umask()
+        assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -140,8 +140,8 @@ def test_as_many_rows_are_verified_as_asked_for(bundled, monkeypatch, every_row,
     assert len(found) == 6
 
 
-@pytest.mark.parametrize("name", ["photo.html", "photo.PNG"])
-def test_a_file_is_no_folder_to_save_into(look, tmp_path, name):
+@pytest.mark.parametrize("name", ["photo.svg", "photo.PNG"])
+def test_a_picture_is_no_folder_to_save_into(look, tmp_path, name):
     with pytest.raises(ArgumentError, match="expected a folder"):
         look.save(tmp_path / name)
     assert not any(tmp_path.iterdir())

@@ -92,6 +92,10 @@ def test_the_floors_hold(copied_project):
         ("measures/seen.py", "from vitscope.trace import trace"),
         ("errors.py", "from vitscope import layout"),
         ("scope.py", "def draw():\n    from vitscope.render.plot import Plot"),
+        ("scope.py", "from vitscope.viewer.page import page"),
+        ("render/files.py", "def write():\n    from vitscope.viewer.page import page"),
+        ("viewer/page.py", "from vitscope.render.style import COLOUR_MAP"),
+        ("writing.py", "from vitscope.look import Look"),
     ],
 )
 def test_an_import_that_climbs_is_found(copied_project, module, statement):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vitscope.measures.spread import Entropy, PrefixMass, entropy, prefix_mass
     from vitscope.samples import sample_photo
     from vitscope.scope import Scope, load, wrap
+    from vitscope.viewer.page import page
 
 _HOME = {
     "Entropy": "measures.spread",
@@ -39,6 +40,7 @@ _HOME = {
     "load": "scope",
     "mean_attention_distance": "measures.distance",
     "open_picture": "images.decode",
+    "page": "viewer.page",
     "prefix_mass": "measures.spread",
     "rollout": "measures.rollout",
     "sample_photo": "samples",
@@ -62,6 +64,7 @@ __all__ = [
     "load",
     "mean_attention_distance",
     "open_picture",
+    "page",
     "prefix_mass",
     "rollout",
     "sample_photo",

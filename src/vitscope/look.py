@@ -1,5 +1,6 @@
 """What was seen of some images of one input size, from which any measure is computed on demand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,17 +172,60 @@ class Look:
 
         return Plot(self)
 
-    def save(self, folder: str | Path, *, force: bool = False, **choices: Any) -> list[Path]:
-        """Write pictures, tables and settings into a new `folder`; the files' paths.
+    def save(
+        self,
+        path: str | Path,
+        *,
+        force: bool = False,
+        page: bool = True,
+        layers: Sequence[int | str] | None = None,
+        limit_bytes: int | None = None,
+        title: str | None = None,
+        **choices: Any,
+    ) -> list[Path]:
+        """Write the page "photo.html" alone, or a new folder of pictures, tables, settings and the page; the paths.
 
-        `choices` are those of render.files.Choices: layer, query, formats … With `force` the folder
-        may be an earlier look, which is replaced.
+        `layers`, `limit_bytes` and `title` are the page's: see vitscope.page. `choices` are those of
+        render.files.Choices, for a folder: layer, query, formats …; `page=False` leaves the page out.
+        With `force` an earlier page or look is replaced.
         """
-        from vitscope.render.files import Choices, write_look
+        options: dict[str, Any] = {"layers": layers, "title": title}
+        options |= {} if limit_bytes is None else {"limit_bytes": limit_bytes}
+        if Path(path).suffix.lower() in (".html", ".htm"):
+            return [self._save_page(Path(path), force, options, choices if page else choices | {"page": page})]
+        if Path(path).suffix.lower() in (".png", ".pdf", ".svg"):
+            raise ArgumentError(
+                f"{str(path)!r} looks like a picture; expected a folder, which will hold all of them, or a page's .html"
+            )
+        return self._save_folder(Path(path), force, options if page else None, choices)
 
-        if Path(folder).suffix.lower() in (".html", ".png", ".pdf", ".svg"):
-            raise ArgumentError(f"{str(folder)!r} looks like a file; expected a folder, which will hold all of them")
-        return write_look(self, folder, force=force, choices=Choices(**choices))
+    def _save_page(self, path: Path, force: bool, options: dict[str, Any], others: dict[str, Any]) -> Path:
+        from vitscope.viewer.page import page
+        from vitscope.writing import require_free_file
+
+        if others:
+            raise ArgumentError(
+                f"{next(iter(others))} is a choice for a folder of pictures; {path.name} is a page, which takes force, "
+                "layers, limit_bytes and title, and lets its reader choose the rest"
+            )
+        require_free_file(path, force=force)
+        return page(self, **options).save(path, force=force)
+
+    def _save_folder(
+        self, folder: Path, force: bool, options: dict[str, Any] | None, choices: dict[str, Any]
+    ) -> list[Path]:
+        """A folder, with a page in it unless its `options` are None."""
+        from vitscope.render.files import Choices, write_look
+        from vitscope.viewer.page import page
+
+        if options is None:
+            return write_look(self, folder, force=force, choices=Choices(**choices))
+
+        def write_page(path: Path) -> None:
+            with path.open("wb") as file:
+                page(self, **options).write(file)
+
+        return write_look(self, folder, force=force, choices=Choices(**choices), extra={"page.html": write_page})
 
     def _repr_png_(self) -> bytes:
         return self.plot.png()

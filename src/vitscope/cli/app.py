@@ -46,13 +46,15 @@ def look(
     smooth: bool = False,
     colour_map: Literal["viridis", "inferno", "cividis", "gray"] = "viridis",
     formats: Annotated[str, Parameter(name="--format")] = "png",
+    no_page: bool = False,
+    page_layers: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     force: bool = False,
     json: bool = False,
 ) -> int:
-    """Show pictures to a model; write heatmaps, rollout and attention distance of each.
+    """Show pictures to a model; write heatmaps, rollout and attention distance of each, and a page to explore.
 
-    Each picture gets a folder of its own in the output folder: heatmaps, rollout and distance as
-    pictures, look.json (every setting), distance.csv and maps.safetensors.
+    Each picture gets a folder of its own in the output folder: page.html, which opens in any browser;
+    heatmaps, rollout and distance as pictures; look.json (every setting), distance.csv and maps.safetensors.
 
     Parameters
     ----------
@@ -93,12 +95,16 @@ def look(
         Colours of the maps.
     formats
         Comma-separated: png, pdf, svg.
+    no_page
+        Do not write page.html.
+    page_layers
+        Layers whose attention page.html carries, comma-separated: indexes or names. Default: all that fit into 40 MB.
     force
         Replace results of an earlier run.
     json
         Print what was done as JSON on standard output.
     """
-    from vitscope.cli.arguments import parse_formats, parse_layer, parse_query, parse_size
+    from vitscope.cli.arguments import parse_formats, parse_layer, parse_layers, parse_query, parse_size
     from vitscope.cli.look import ModelOptions, Output, run_look
     from vitscope.render.files import Choices
 
@@ -125,7 +131,86 @@ def look(
         formats=parse_formats(formats),
     )
     given = ["-" if image == _STDIN else image for image in images]
-    return run_look(given, options, choices, Output(folder=Path(output), force=force, as_json=json))
+    layers = None if no_page else parse_layers(page_layers)
+    return run_look(given, options, choices, Output(folder=Path(output), force=force, as_json=json), layers)
+
+
+@app.command
+def page(
+    *images: str,
+    model: Annotated[list[str] | None, Parameter(name=["--model", "-m"])] = None,
+    output: Annotated[str, Parameter(name=["--output", "-o"])] = "vitscope-page.html",
+    layers: Annotated[str | None, Parameter(name=["--layers", "--page-layers"], allow_leading_hyphen=True)] = None,
+    limit_megabytes: float = 40.0,
+    title: str | None = None,
+    checkpoint: str | None = None,
+    random_weights: bool = False,
+    image_size: Size = None,
+    fit: Literal["crop", "whole"] = "crop",
+    device: str = "auto",
+    force: bool = False,
+    json: bool = False,
+) -> int:
+    """Write one page to explore where one or more models look in pictures: a file that opens in any browser.
+
+    It needs no network and no server. Several pictures stand in a strip, several models side by side.
+
+    Parameters
+    ----------
+    images
+        Files, folders, globs, URLs, or - for standard input. None: the bundled photograph.
+    model
+        Name of a model, as for look; give it again for another one. None: the bundled model.
+    output
+        The page's file.
+    layers
+        Layers whose attention the page carries, comma-separated: indexes or names. Default: all that fit.
+    limit_megabytes
+        Size of the file past which layers are left out.
+    title
+        The page's title.
+    checkpoint
+        File of weights to use instead of the model's own (.safetensors, .pth); for a single model.
+    random_weights
+        Do not load pretrained weights.
+    image_size
+        The input's side, or HEIGHTxWIDTH, in pixels.
+    fit
+        crop: the model's own evaluation crop; whole: the whole picture at its own aspect.
+    device
+        auto, cpu, cuda, cuda:1 ….
+    force
+        Replace an earlier page.
+    json
+        Print what was done as JSON on standard output.
+    """
+    from vitscope.cli.arguments import parse_layers, parse_size
+    from vitscope.cli.look import ModelOptions
+    from vitscope.cli.page import PageOptions, run_page
+
+    if checkpoint is not None and model is not None and len(model) > 1:
+        raise ArgumentError(f"found one checkpoint for {len(model)} models; expected a single --model with it")
+    options = [
+        ModelOptions(
+            name=name,
+            checkpoint=checkpoint,
+            pretrained=not random_weights,
+            image_size=parse_size(image_size),
+            device=device,
+            fit=fit,
+        )
+        for name in model or [None]
+    ]
+    given = ["-" if image == _STDIN else image for image in images]
+    chosen = PageOptions(
+        path=Path(output),
+        layers=parse_layers(layers) or None,
+        limit_bytes=round(limit_megabytes * 1e6),
+        title=title,
+        force=force,
+        as_json=json,
+    )
+    return run_page(given, options, chosen)
 
 
 @app.command

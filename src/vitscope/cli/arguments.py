@@ -18,8 +18,13 @@ def parse_size(text: str | None) -> int | tuple[int, int] | None:
 
 
 def parse_layer(text: str) -> int | str:
-    """ "-1" → -1; anything that is no number is a layer's name."""
+    """ "-1" → −1; anything that is no number is a layer's name."""
     return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text
+
+
+def parse_layers(text: str | None) -> tuple[int | str, ...]:
+    """ "0,5,-1" → (0, 5, −1); none: an empty tuple."""
+    return tuple(parse_layer(part.strip()) for part in (text or "").split(",") if part.strip())
 
 
 def parse_query(text: str | None) -> Query:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,9 @@ from vitscope.look import Look
 from vitscope.render.files import Choices, report_of, require_free, write_look
 from vitscope.samples import SAMPLE_NAME, sample_photo
 from vitscope.scope import Scope, load
+from vitscope.viewer.page import page
 
+Layers = Sequence[int | str] | None
 _NAME_BYTES = 80  # of a folder's name; file systems take 255
 
 
@@ -58,7 +60,9 @@ class Output:
 
 
 @dataclass
-class _Outcome:
+class Outcome:
+    """What was done and what failed."""
+
     done: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     failures: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
@@ -74,9 +78,11 @@ class _Outcome:
         return SOME_FAILED if self.done else FAILED
 
 
-def run_look(images: Sequence[str], model: ModelOptions, choices: Choices, output: Output) -> int:
-    """Look at all pictures; the command's exit status."""
-    outcome = _Outcome()
+def run_look(
+    images: Sequence[str], model: ModelOptions, choices: Choices, output: Output, page_layers: Layers = ()
+) -> int:
+    """Look at all pictures; the command's exit status. `page_layers` None: no page."""
+    outcome = Outcome()
     planned: list[tuple[str, Source | None, Path]] = []
     for name, source, folder in _plan(images, output.folder):
         try:
@@ -88,27 +94,39 @@ def run_look(images: Sequence[str], model: ModelOptions, choices: Choices, outpu
         scope = model.load()
         for number, (name, source, folder) in enumerate(planned, 1):
             note(f"[{number}/{len(planned)}] {name}")
-            _one(scope, name, source, folder, choices, output, outcome)
+            _one(scope, name, source, folder, choices, output, page_layers, outcome)
     if output.as_json:  # escaped, so that no terminal's encoding spoils it
         print(json.dumps({"looks": outcome.done, "failures": outcome.failures}, indent=2))
     return outcome.status
 
 
-def _plan(images: Sequence[str], parent: Path) -> list[tuple[str, Source | None, Path]]:
-    """Name, source (None: the bundled photograph) and folder of each picture."""
+def sources_of(images: Sequence[str]) -> list[tuple[str, Source | None]]:
+    """Name and source (None: the bundled photograph) of each picture."""
     stdin = getattr(sys.stdin, "buffer", None) or io.BytesIO()
     sources = expand(images, stdin=stdin) if images else [None]
+    return [(SAMPLE_NAME if source is None else source.name, source) for source in sources]
+
+
+def _plan(images: Sequence[str], parent: Path) -> list[tuple[str, Source | None, Path]]:
+    """Name, source and folder of each picture."""
     taken: set[str] = set()
-    names = [SAMPLE_NAME if source is None else source.name for source in sources]
-    return [(name, source, parent / _folder_name(name, taken)) for name, source in zip(names, sources, strict=True)]
+    return [(name, source, parent / _folder_name(name, taken)) for name, source in sources_of(images)]
 
 
 def _one(
-    scope: Scope, name: str, source: Source | None, folder: Path, choices: Choices, output: Output, outcome: _Outcome
+    scope: Scope,
+    name: str,
+    source: Source | None,
+    folder: Path,
+    choices: Choices,
+    output: Output,
+    page_layers: Layers,
+    outcome: Outcome,
 ) -> None:
     try:
-        look = scope.look(_picture(source))
-        files = write_look(look, folder, force=output.force, choices=choices)
+        look = scope.look(picture_of(source))
+        extra = {} if page_layers is None else {"page.html": _page_writer(look, page_layers)}
+        files = write_look(look, folder, force=output.force, choices=choices, extra=extra)
         report = report_of(look, choices) | {"files": [str(file) for file in files]}
     except VitscopeError as error:
         if isinstance(error, ArgumentError) and not _depends_on_picture(error, scope, choices):
@@ -120,13 +138,23 @@ def _one(
         print(_summary(look, folder, files))
 
 
+def _page_writer(look: Look, layers: Sequence[int | str]) -> Callable[[Path], None]:
+    """What writes the look's page into a file; it is made only then."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            page(look, layers=layers or None).write(file)
+
+    return write
+
+
 def _depends_on_picture(error: ArgumentError, scope: Scope, choices: Choices) -> bool:
     """Whether a patch exists in one picture and not in the next: with whole pictures, grids differ."""
     whole = scope.transform is not None and scope.transform.fit == "whole"
     return isinstance(error, QueryError) and isinstance(choices.query, tuple) and whole
 
 
-def _picture(source: Source | None) -> Picture:
+def picture_of(source: Source | None) -> Picture:
     if source is None:
         return sample_photo()
     return open_picture(source.read(), name=source.name)

@@ -2,10 +2,9 @@
 
 import csv
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,9 +27,10 @@ from vitscope.render.distance import distance_figure
 from vitscope.render.heatmaps import heatmaps_figure
 from vitscope.render.rollout import rollout_figure
 from vitscope.render.style import COLOUR_MAP, save
+from vitscope.writing import umask
 
 FORMATS = ("png", "pdf", "svg")
-_OWN = {"look.json", "distance.csv", "maps.safetensors"} | {
+_OWN = {"look.json", "distance.csv", "maps.safetensors", "page.html"} | {
     f"{name}.{suffix}" for name in ("heatmaps", "rollout", "distance") for suffix in FORMATS
 }
 
@@ -68,11 +68,19 @@ class Choices:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
-def write_look(look: Look, folder: str | Path, *, force: bool = False, choices: Choices | None = None) -> list[Path]:
+def write_look(
+    look: Look,
+    folder: str | Path,
+    *,
+    force: bool = False,
+    choices: Choices | None = None,
+    extra: Mapping[str, Callable[[Path], object]] | None = None,
+) -> list[Path]:
     """Write a look of one image into a new `folder`; OutputError where that cannot be done.
 
-    heatmaps, rollout and distance as pictures; look.json; distance.csv; maps.safetensors. An existing
-    folder is replaced only with `force`. Nothing is seen there before all is written.
+    heatmaps, rollout and distance as pictures; look.json; distance.csv; maps.safetensors; and what
+    `extra` writes, by file name. An existing folder is replaced only with `force`. Nothing is seen there
+    before all is written.
     """
     if len(look.shown) != 1:
         raise ArgumentError(
@@ -88,6 +96,8 @@ def write_look(look: Look, folder: str | Path, *, force: bool = False, choices: 
         report = json.dumps(report_of(look, choices), indent=2, ensure_ascii=False, allow_nan=False)
         # A path that is no Unicode holds lone surrogates, which become JSON's own escapes.
         (draft / "look.json").write_text(report + "\n", encoding="utf-8", errors="backslashreplace")
+        for name, write in (extra or {}).items():
+            write(draft / name)
     return sorted(Path(folder).iterdir())
 
 
@@ -161,7 +171,7 @@ def whole_folder(folder: Path, *, force: bool) -> Generator[Path]:
         ) from error
     try:
         yield draft
-        draft.chmod(0o777 & ~_umask())
+        draft.chmod(0o777 & ~umask())
         _put_in_place(draft, folder)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -185,12 +195,6 @@ def _put_in_place(draft: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _figures(look: Look, choices: Choices) -> dict[str, Callable[[], Figure]]:
     """Figures by file name, made one at a time."""
     maps: dict[str, Any] = {"query": choices.query, "smooth": choices.smooth, "cmap": choices.colour_map}
@@ -212,7 +216,7 @@ def _write_maps(look: Look, choices: Choices, path: Path) -> None:
     }
     conventions = {name: array.convention for name, array in arrays.items()}
     save_file({name: np.ascontiguousarray(array[0]) for name, array in arrays.items()}, path, metadata=conventions)
-    path.chmod(0o666 & ~_umask())  # safetensors lets the owner alone read
+    path.chmod(0o666 & ~umask())  # safetensors lets the owner alone read
 
 
 def _write_distance(look: Look, path: Path) -> None:
