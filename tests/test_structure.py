@@ -19,6 +19,7 @@ LIBRARY_FILES = {
     "transformers": "models/transformers.py",
     "torchvision": "models/torchvision.py",
     "open_clip": "models/open_clip.py",
+    "anywidget": "viewer/notebook.py",
 }
 
 

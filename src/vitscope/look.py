@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from vitscope.attention.reference import Fusion
-from vitscope.errors import ArgumentError, QueryError
+from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture
 from vitscope.images.transform import Placement
 from vitscope.layout import Layout, ReadoutKind
@@ -229,6 +229,17 @@ class Look:
 
     def _repr_png_(self) -> bytes:
         return self.plot.png()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """In a notebook: the page as a widget, and its picture where no widget can be shown."""
+        from vitscope.viewer.notebook import WIDGET_BYTES, mime_bundle
+        from vitscope.viewer.page import page
+
+        try:
+            picture = self._repr_png_()
+        except VitscopeError:  # a layer that it draws was refused; the page says so
+            picture = b""
+        return mime_bundle(lambda: page(self, limit_bytes=WIDGET_BYTES).payload, picture, repr(self))
 
     def __repr__(self) -> str:
         names = ", ".join(self.images[:3]) + (" …" if len(self.images) > 3 else "")

@@ -5,6 +5,7 @@ kilobytes, whatever the model. The widget asks for the header and the blocks by 
 """
 
 import base64
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -17,18 +18,16 @@ WIDGET_BYTES = 12_000_000  # of the payload, which a remote notebook sends over 
 MimeBundle = dict[str, Any]
 
 
-def mime_bundle(payload: Payload, picture: bytes, text: str) -> MimeBundle:
+def mime_bundle(payload: Callable[[], Payload], picture: bytes, text: str) -> MimeBundle:
     """What Jupyter shows: the widget where it can, else the PNG `picture`, else `text`.
 
-    Without anywidget installed, the picture alone. A picture larger than PICTURE_BYTES is left out.
+    Without anywidget installed, the picture alone. A picture that takes more than PICTURE_BYTES is left out.
     """
-    encoded = base64.b64encode(picture).decode("ascii")
-    if len(encoded) > PICTURE_BYTES:
-        encoded = ""
+    encoded = base64.b64encode(picture).decode("ascii") if len(picture) * 4 / 3 <= PICTURE_BYTES else ""
     bundle: MimeBundle = {"text/plain": text} | ({"image/png": encoded} if encoded else {})
     if not has_anywidget():
         return bundle
-    made = _widget_class()(payload, f"data:image/png;base64,{encoded}" if encoded else "")
+    made = _widget_class()(payload(), f"data:image/png;base64,{encoded}" if encoded else "")
     shown = made._repr_mimebundle_()
     widget = shown[0] if isinstance(shown, tuple) else shown
     return {**(widget or {}), **bundle}

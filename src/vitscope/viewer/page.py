@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from vitscope.errors import ArgumentError
 from vitscope.images.naming import printable
 from vitscope.look import Look
 from vitscope.viewer.html import html_parts, to_html
+from vitscope.viewer.notebook import mime_bundle
 from vitscope.viewer.payload import LIMIT_BYTES, Payload, build
 from vitscope.writing import whole_file
 
@@ -36,6 +37,9 @@ class Page:
         """Write the document into an open file, piece by piece."""
         for part in html_parts(self.payload):
             file.write(part.encode("utf-8"))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return mime_bundle(lambda: self.payload, b"", repr(self))
 
     def __repr__(self) -> str:
         header = self.payload.header
