@@ -21,7 +21,7 @@ from pages import Document, column_errors, row_errors
 from vitscope.attention import reference
 from vitscope.errors import ArgumentError, QueryError
 from vitscope.measures.distance import uniform_distance
-from vitscope.viewer import html, payload
+from vitscope.viewer import facts, html, payload
 from vitscope.viewer.blocks import Blocks
 from vitscope.viewer.payload import Builder, build
 from vitscope.viewer.selection import by_importance, listed
@@ -364,15 +364,32 @@ def test_looks_share_the_limit_and_are_told_apart(bundled, whole):
     counts = [len(carried(document, look)) for look in (0, 1)]
     assert all(2 <= count < 6 for count in counts)
     assert len(html.to_html(both)) + payload._VIEWER_BYTES <= 2_000_000 * 1.02
+    height, width = other.shown[0].seen.height, other.shown[0].seen.width
     assert [look["label"] for look in document.header["looks"]] == [
-        "vitscope-tiny · chelsea.jpg",
-        "vitscope-tiny · chelsea.jpg (2)",
+        "vitscope-tiny at 64 × 64 px",
+        f"vitscope-tiny at {height} × {width} px",
     ]
     assert document.header["compare"] is True
     assert document.header["title"] == "chelsea.jpg · vitscope-tiny"
     for index in (0, 1):
         shape = document.numbers(document.image(index)["rollout"]).shape
         assert shape == (6, (one, other)[index].layout.patches)
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([("a", "7 × 7", ["x"]), ("b", "7 × 7", ["x"])], ["a", "b"]),
+        ([("a", "7 × 7", ["x"]), ("a", "7 × 7", ["y"])], ["a", "a"]),  # the pictures' names tell
+        ([("a", "7 × 7", ["x", "y"]), ("a", "7 × 7", ["z", "y"]), ("a", "7 × 7", ["y"])], ["a", "a (2)", "a (3)"]),
+        (
+            [("a", "7 × 7", ["x"]), ("b", "7 × 7", ["x"]), ("a", "7 × 11", ["x"])],
+            ["a at 7 × 7 px", "b", "a at 7 × 11 px"],
+        ),
+    ],
+)
+def test_labels_tell_looks_apart_where_the_pictures_names_do_not(looks, expected):
+    assert facts.labels(looks) == expected
 
 
 def test_titles_and_comparison_can_be_given(bundled):

@@ -40,7 +40,7 @@ export interface Payload {
  */
 export interface Look {
   /**
-   * Name of the model, for people; told apart from the other looks'
+   * Name of the model, for people; with an image's name it tells a look's pictures from all others
    */
   label: string;
   model: string;
@@ -188,11 +188,11 @@ export interface Numbers {
 export interface Product {
   form: "product";
   /**
-   * (heads, tokens, dim), less their mean
+   * (heads, tokens, columns): with the keys, factors of the logits; see viewer/factors.py
    */
   queries: Numbers;
   /**
-   * (heads, tokens, dim), less their mean, which softmax does not see
+   * (heads, tokens, columns), of keys less their mean, which softmax does not see
    */
   keys: Numbers;
   /**

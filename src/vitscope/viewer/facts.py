@@ -106,16 +106,24 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def labels(looks: Sequence[tuple[str, str]]) -> list[str]:
-    """A label for each (model, images): the model's name; where others share it with the images', and a number."""
-    models = [model for model, _ in looks]
-    named = [model if models.count(model) == 1 else f"{model} · {images}" for model, images in looks]
+def labels(looks: Sequence[tuple[str, str, Sequence[str]]]) -> list[str]:
+    """A label for each (model, input size, names of images), beside which the image's name always stands.
+
+    The model's name; with the input's size where looks of one model differ in it; with a number where
+    nothing else tells them apart.
+    """
+    sizes: dict[str, set[str]] = {}
+    for model, size, _ in looks:
+        sizes.setdefault(model, set()).add(size)
+    taken: set[tuple[str, str]] = set()  # label, image
     out: list[str] = []
-    for name in named:
+    for model, size, images in looks:
+        name = model if len(sizes[model]) == 1 else f"{model} at {size} px"
         number, label = 1, name
-        while label in out:
+        while not taken.isdisjoint((label, image) for image in images):
             number += 1
             label = f"{name} ({number})"
+        taken.update((label, image) for image in images)
         out.append(label)
     return out
 

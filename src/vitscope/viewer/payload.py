@@ -101,8 +101,8 @@ class Builder:
             raise ArgumentError("there is no look to make a page of; expected at least one")
         models = [entry["model"] for entry in self._looks]
         names = [[image["name"] for image in entry["images"]] for entry in self._looks]
-        words = [images[0] if len(images) == 1 else f"{len(images)} images" for images in names]
-        for entry, label in zip(self._looks, facts.labels(list(zip(models, words, strict=True))), strict=True):
+        sizes = ["{} × {}".format(*entry["images"][0]["input_size"]) for entry in self._looks]
+        for entry, label in zip(self._looks, facts.labels(list(zip(models, sizes, names, strict=True))), strict=True):
             entry["label"] = label
         header = {
             "format": FORMAT,

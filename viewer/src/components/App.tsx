@@ -155,7 +155,7 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
           <Plots gallery={gallery} state={state} update={update} />
         </div>
       </main>
-      <div class="below">
+      <section class="below" aria-label="Numbers and provenance">
         {panes.map((pane, index) => (
           <div key={index} class="details">
             <TopPatches pane={pane} letter={second ? "AB"[index]! : ""} />
@@ -168,7 +168,7 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
             />
           </div>
         ))}
-      </div>
+      </section>
       <p class="announced" role="status">
         {announced}
       </p>

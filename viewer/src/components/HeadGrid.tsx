@@ -56,9 +56,9 @@ export function HeadGrid(props: HeadGridProps) {
         {state.sort !== "none" && (
           <Toggle label="reversed" checked={state.reversed} onChange={(reversed) => update({ reversed })} />
         )}
-        {state.isolated && (
-          <button type="button" onClick={() => update({ isolated: false })}>
-            Show all heads
+        {typeof state.layer === "number" && typeof state.head === "number" && (
+          <button type="button" onClick={() => update({ isolated: !state.isolated })}>
+            {state.isolated ? "Show all heads" : "Isolate head"}
           </button>
         )}
       </div>
@@ -81,10 +81,13 @@ function Buttons(props: {
   const look = lookOf(gallery.payload, state.shown);
   const widest = Math.max(...look.layers.map((layer) => layer.heads));
   const sorted = sortedBy(gallery, state);
+  const flat = sorted !== null || state.isolated; // thumbnails alone, without headers
+  const stop = tabStop(state, order, flat);
   const thumbnails = order.map((place) => (
     <Thumbnail
       key={`${place.layer}·${place.head}`}
       place={place}
+      reachable={stop === `${place.layer} ${place.head}`}
       state={state}
       value={sorted ? valueWords(state.sort, sorted.values[place.layer]?.[place.head]) : null}
       absent={look.layers[place.layer]?.refusal ?? look.layers[place.layer]?.absent ?? null}
@@ -92,7 +95,7 @@ function Buttons(props: {
     />
   ));
   const columns = gridStyle(look, widest);
-  if (sorted || state.isolated) {
+  if (flat) {
     return (
       <div
         class={`head-grid ${state.isolated ? "isolated" : "sorted"}`}
@@ -109,7 +112,7 @@ function Buttons(props: {
       key={`${layer} ${head}`}
       type="button"
       class="axis"
-      tabIndex={-1}
+      tabIndex={stop === `${layer} ${head}` ? 0 : -1}
       title={title}
       aria-pressed={state.layer === layer && state.head === head}
       onClick={() => update({ ...chooseHead(state, layer, head), isolated: false })}
@@ -135,6 +138,7 @@ function Buttons(props: {
 
 function Thumbnail(props: {
   place: HeadPlace;
+  reachable: boolean; // by Tab
   state: State;
   value: string | null;
   absent: string | null;
@@ -151,7 +155,7 @@ function Thumbnail(props: {
       aria-pressed={chosen}
       aria-label={absent ? `${name}: ${absent}` : name}
       title={absent ? `${name}: ${absent}` : `${name} · double-click to isolate`}
-      tabIndex={chosen ? 0 : -1}
+      tabIndex={props.reachable ? 0 : -1}
       onClick={() => update(chooseHead(state, place.layer, place.head))}
       onDblClick={() => update({ ...chooseHead(state, place.layer, place.head), isolated: !state.isolated })}
     >
@@ -164,6 +168,13 @@ function Thumbnail(props: {
       )}
     </button>
   );
+}
+
+/** "layer head" of the one button that Tab reaches: the header chosen, else the first thumbnail chosen, else the first. */
+function tabStop(state: State, order: HeadPlace[], flat: boolean): string {
+  if (!flat && (state.layer === "mean" || state.head === "mean")) return `${state.layer} ${state.head}`;
+  const place = order.find((one) => isChosen(state, one)) ?? order[0];
+  return place ? `${place.layer} ${place.head}` : "";
 }
 
 /** As large as lets the whole grid be seen at once, in the shape of the picture. */

@@ -40,7 +40,7 @@ export interface Pane {
   difference: AttentionMap | null; // this pane's map less the other's; its values may be negative
   scale: Scale | DivergingScale;
   colours: ColourMap | "difference";
-  mask: MassMask | null;
+  mask: MassMask | null; // of one query's map; several have their own
   tinted: Tinted[]; // two or more locked queries, else empty
   caption: string;
 }
@@ -105,7 +105,8 @@ function makePane(gallery: Gallery, state: State, view: number, pointed: Query |
     difference: null,
     scale,
     colours: state.colours,
-    mask: state.method === "mask" && isMap(map) ? topMass(map.values, state.mass) : null,
+    mask:
+      state.method === "mask" && isMap(map) && tinted.length === 0 ? topMass(map.values, state.mass) : null,
     tinted,
     caption: captionOf(state, look, query, map, tinted.length),
   };

@@ -2,6 +2,7 @@
 import { table, colourIndex } from "../colours/colours";
 import type { Pane } from "../engine/pane";
 import { massWords } from "../engine/pane";
+import { stripes } from "../engine/tints";
 import { prefixWords, shownMap } from "../engine/words";
 import { percent } from "../maps/format";
 import { outline } from "../maps/outline";
@@ -46,9 +47,7 @@ function draw(pane: Pane, state: State, index: number): { text: string; height: 
     picture(pane, height, state.opacity > 0),
     `<g transform="${scaled}">${cells(pane, state)}${marks(pane)}</g></g>`,
     colourBar(pane, height + 14),
-    ...lines.map(
-      (line, at) => `<text y="${height + 62 + at * LINE}" xml:space="preserve">${escapeXml(line)}</text>`,
-    ),
+    ...lines.map((line, at) => drawLine(line, height + 62 + at * LINE)),
   ];
   return { text: parts.join(""), height: height + 62 + lines.length * LINE };
 }
@@ -68,7 +67,7 @@ function picture({ image }: Pane, height: number, grey: boolean): string {
 function cells(pane: Pane, state: State): string {
   const map = shownMap(pane);
   const grid = pane.look.layout.grid as [number, number];
-  if (pane.tinted.length > 0) return pane.tinted.map((tint) => tints(tint, grid[1])).join("");
+  if (pane.tinted.length > 0) return tints(pane);
   if (!map) return "";
   const factor = state.smooth && !pane.mask ? 4 : 1;
   const { values, size } = factor > 1 ? smooth(map.values, grid, factor) : { values: map.values, size: grid };
@@ -81,15 +80,15 @@ function cells(pane: Pane, state: State): string {
   return `<g opacity="${state.opacity}" shape-rendering="crispEdges">${drawn.join("")}</g>`;
 }
 
-function tints({ mask, map, colour }: Pane["tinted"][number], columns: number): string {
-  return Array.from(mask.chosen, (chosen, at) => {
-    if (!chosen) return "";
-    const opacity = 0.15 + (0.5 * (map.values[at] ?? 0)) / (map.maximum || 1);
-    return `<rect x="${at % columns}" y="${Math.floor(at / columns)}" width="1" height="1" fill="${colour}" fill-opacity="${opacity.toFixed(3)}"/>`;
-  }).join("");
+function tints(pane: Pane): string {
+  const cells = stripes(pane.tinted, pane.look.layout.grid[1]).map(
+    ({ x, y, width, colour, opacity }) =>
+      `<rect x="${x}" y="${y}" width="${width}" height="1" fill="${colour}" fill-opacity="${opacity.toFixed(3)}"/>`,
+  );
+  return cells.join("");
 }
 
-/** Outlines and the query's own patch. */
+/** The mask's outline and the queries' own patches. */
 function marks(pane: Pane): string {
   const grid = pane.look.layout.grid as [number, number];
   const line = (shape: string, colour: string): string =>
@@ -100,14 +99,9 @@ function marks(pane: Pane): string {
     if (at?.kind !== "patch") return "";
     return line(`rect x="${at.column}" y="${at.row}" width="1" height="1"`, colour);
   };
+  if (pane.tinted.length > 0) return pane.tinted.map(({ query, colour }) => square(query, colour)).join("");
   const outlines = pane.mask ? line(`path d="${outline(pane.mask.chosen, grid)}"`, "#ffffff") : "";
-  if (pane.tinted.length === 0) return outlines + square(pane.query, "#ffffff");
-  return pane.tinted
-    .map(
-      ({ mask, colour, query }) =>
-        line(`path d="${outline(mask.chosen, grid)}"`, colour) + square(query, colour),
-    )
-    .join("");
+  return outlines + square(pane.query, "#ffffff");
 }
 
 function colourBar(pane: Pane, y: number): string {
@@ -125,35 +119,47 @@ function colourBar(pane: Pane, y: number): string {
   return ramp.join("") + ticks.join("");
 }
 
-function words(pane: Pane): string[] {
-  const { patches } = sizesOf(pane.look);
-  const prefix = prefixWords(pane);
-  return [
-    pane.caption,
-    pane.mask ? `Outlined: ${massWords(pane.mask, patches)}.` : "",
-    ...pane.tinted.map(
-      (tint) =>
-        `${colourName(tint.colour)} ${tint.words}: ${massWords(tint.mask, patches)}, most ${percent(tint.map.maximum)}.`,
-    ),
-    pane.tinted.length > 0 ? "" : `Colours: ${pane.scale.words}. ${prefix ? `${prefix}.` : ""}`,
-    `${pane.image.name}. ${pane.look.label}, ${pane.look.layout.description}; verified to ${pane.look.verification_error.toExponential(0)}. vitscope.`,
-  ]
-    .filter((line) => line !== "")
-    .flatMap(wrap);
+/** A line under the picture; a query's begins with a square of its colour. */
+interface Line {
+  text: string;
+  colour?: string;
 }
 
-function wrap(text: string): string[] {
-  const lines: string[] = [];
+function words(pane: Pane): Line[] {
+  const { image, look, mask, tinted } = pane;
+  const { patches } = sizesOf(look);
+  const prefix = prefixWords(pane);
+  const one = tinted.length === 0 && shownMap(pane) !== null;
+  return [
+    { text: pane.caption },
+    { text: mask ? `Outlined: ${massWords(mask, patches)}.` : "" },
+    ...tinted.map(({ words, colour, mask, map }) => ({
+      text: `${words}: ${massWords(mask, patches)}, at most ${percent(map.maximum)}.`,
+      colour,
+    })),
+    { text: one ? `Colours: ${pane.scale.words}. ${prefix ? `${prefix}.` : ""}` : "" },
+    {
+      text:
+        `${image.name}. ${image.note ? `${image.note}. ` : ""}${look.label}, ${look.layout.description}; ` +
+        `verified to ${look.verification_error.toExponential(0)}. vitscope.`,
+    },
+  ].flatMap(wrap);
+}
+
+function wrap({ text, ...first }: Line): Line[] {
+  const lines: Line[] = [];
   for (const word of text.match(WORDS) ?? []) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length === 0 || longer.length > LETTERS) lines.push(word);
-    else lines[lines.length - 1] = longer;
+    const last = lines.at(-1);
+    const longer = `${last?.text} ${word}`;
+    if (!last || longer.length > LETTERS) lines.push({ text: word, ...(last ? {} : first) });
+    else last.text = longer;
   }
   return lines;
 }
 
-function colourName(colour: string): string {
-  return `■ (${colour})`;
+function drawLine({ text, colour }: Line, y: number): string {
+  const square = colour ? `<tspan fill="${colour}">■</tspan> ` : "";
+  return `<text y="${y}" xml:space="preserve">${square}${escapeXml(text)}</text>`;
 }
 
 function hex(pane: Pane, position: number): string {

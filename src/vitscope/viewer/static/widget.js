@@ -1212,7 +1212,7 @@ function un(e, t, n, r) {
 		difference: null,
 		scale: l,
 		colours: t.colours,
-		mask: t.method === "mask" && X(s) ? Ft(s.values, t.mass) : null,
+		mask: t.method === "mask" && X(s) && u.length === 0 ? Ft(s.values, t.mass) : null,
 		tinted: u,
 		caption: mn(t, i, a, s, u.length)
 	};
@@ -1342,52 +1342,68 @@ function En(e) {
 function Dn(e) {
 	return /^[=+\-@\t\r]/.test(e) ? `'${e}` : e;
 }
+// src/engine/tints.ts
+var On = .2;
+function kn(e, t) {
+	let n = 1 / e.length;
+	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
+		if (!e.chosen[s]) return [];
+		let c = On + .7 * o / (r.maximum || 1);
+		return [{
+			x: s % t + a * n,
+			y: Math.floor(s / t),
+			width: n,
+			colour: i,
+			opacity: c
+		}];
+	}));
+}
 // src/maps/outline.ts
-var [On, kn, An, jn] = [
+var [An, jn, Mn, Nn] = [
 	0,
 	1,
 	2,
 	3
-], Mn = [
+], Pn = [
 	[0, 1],
 	[1, 0],
 	[0, -1],
 	[-1, 0]
 ];
-function Nn(e, t) {
-	let n = Pn(e, t), r = new Uint8Array(n.length), i = "";
-	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << On && (i += Fn(n, r, e, t[1] + 1));
+function Fn(e, t) {
+	let n = In(e, t), r = new Uint8Array(n.length), i = "";
+	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << An && (i += Ln(n, r, e, t[1] + 1));
 	return i;
 }
-function Pn(e, [t, n]) {
+function In(e, [t, n]) {
 	let r = n + 1, i = new Uint8Array((t + 1) * r), a = (r, i) => r >= 0 && r < t && i >= 0 && i < n && e[r * n + i] > 0;
 	for (let e = 0; e < t; e++) for (let t = 0; t < n; t++) {
 		if (!a(e, t)) continue;
 		let n = e * r + t;
-		a(e - 1, t) || (i[n] |= 1 << On), a(e, t + 1) || (i[n + 1] |= 1 << kn), a(e + 1, t) || (i[n + r + 1] |= 1 << An), a(e, t - 1) || (i[n + r] |= 1 << jn);
+		a(e - 1, t) || (i[n] |= 1 << An), a(e, t + 1) || (i[n + 1] |= 1 << jn), a(e + 1, t) || (i[n + r + 1] |= 1 << Mn), a(e, t - 1) || (i[n + r] |= 1 << Nn);
 	}
 	return i;
 }
-function Fn(e, t, n, r) {
-	let i = n, a = On, o = `M${n % r} ${Math.floor(n / r)}`;
+function Ln(e, t, n, r) {
+	let i = n, a = An, o = `M${n % r} ${Math.floor(n / r)}`;
 	for (;;) {
 		t[i] |= 1 << a;
-		let [s, c] = Mn[a];
+		let [s, c] = Pn[a];
 		i += s * r + c;
-		let l = In(e[i], a);
-		if (i === n && l === On) return `${o}Z`;
+		let l = Rn(e[i], a);
+		if (i === n && l === An) return `${o}Z`;
 		l !== a && (o += a % 2 == 0 ? `H${i % r}` : `V${Math.floor(i / r)}`), a = l;
 	}
 }
-function In(e, t) {
+function Rn(e, t) {
 	let n = (t + 1) % 4;
 	return e & 1 << n ? n : e & 1 << t ? t : (t + 3) % 4;
 }
 // src/maps/smooth.ts
-function Ln(e, t, n) {
-	let [r, i] = [zn(t[0], n), zn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
+function zn(e, t, n) {
+	let [r, i] = [Vn(t[0], n), Vn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
 	for (let { low: n, high: s, part: c } of r) for (let r of i) {
-		let i = Rn(e, n * t[1], r), l = Rn(e, s * t[1], r);
+		let i = Bn(e, n * t[1], r), l = Bn(e, s * t[1], r);
 		a[o++] = i + c * (l - i);
 	}
 	return {
@@ -1395,11 +1411,11 @@ function Ln(e, t, n) {
 		size: [r.length, i.length]
 	};
 }
-function Rn(e, t, { low: n, high: r, part: i }) {
+function Bn(e, t, { low: n, high: r, part: i }) {
 	let a = e[t + n];
 	return a + i * (e[t + r] - a);
 }
-function zn(e, t) {
+function Vn(e, t) {
 	return Array.from({ length: e * t }, (n, r) => {
 		let i = Math.min(e - 1, Math.max(0, (r + .5) / t - .5)), a = Math.floor(i);
 		return {
@@ -1410,118 +1426,120 @@ function zn(e, t) {
 	});
 }
 // src/export/svg.ts
-var Q = 640, Bn = 20, Vn = 24, Hn = 17, Un = 88, Wn = RegExp(`[^ ]{1,${Un}}`, "gu"), Gn = 64;
-function Kn(e, t) {
-	let n = e.map((e, n) => qn(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * Vn, i = 40 + Math.max(...n.map((e) => e.height));
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Bn + t * 664} ${Bn})">${e}</g>`).join("")}</svg>`;
+var Q = 640, Hn = 20, Un = 24, Wn = 17, Gn = 88, Kn = RegExp(`[^ ]{1,${Gn}}`, "gu"), qn = 64;
+function Jn(e, t) {
+	let n = e.map((e, n) => Yn(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * Un, i = 40 + Math.max(...n.map((e) => e.height));
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Hn + t * 664} ${Hn})">${e}</g>`).join("")}</svg>`;
 }
-function qn(e, t, n) {
-	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = $n(e);
+function Yn(e, t, n) {
+	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = tr(e);
 	return {
 		text: [
 			`<clipPath id="${c}"><rect width="${Q}" height="${a}"/></clipPath>`,
 			`<g clip-path="url(#${c})"><rect width="${Q}" height="${a}" fill="#888888"/>`,
-			Jn(e, a, t.opacity > 0),
-			`<g transform="${l}">${Yn(e, t)}${Zn(e)}</g></g>`,
-			Qn(e, a + 14),
-			...u.map((e, t) => `<text y="${a + 62 + t * Hn}" xml:space="preserve">${rr(e)}</text>`)
+			Xn(e, a, t.opacity > 0),
+			`<g transform="${l}">${Zn(e, t)}${$n(e)}</g></g>`,
+			er(e, a + 14),
+			...u.map((e, t) => rr(e, a + 62 + t * Wn))
 		].join(""),
-		height: a + 62 + u.length * Hn
+		height: a + 62 + u.length * Wn
 	};
 }
-function Jn({ image: e }, t, n) {
+function Xn({ image: e }, t, n) {
 	let r = n ? " style=\"filter: grayscale(0.8)\"" : "";
-	if (!e.original || !e.box || !e.original_size) return `<image href="${rr(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
+	if (!e.original || !e.box || !e.original_size) return `<image href="${ar(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
 	let [i, a, o, s] = e.box, [c, l] = [Q / (o - i), t / (s - a)], u = `x="${-i * c}" y="${-a * l}" width="${e.original_size[1] * c}" height="${e.original_size[0] * l}"`;
-	return `<image href="${rr(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
+	return `<image href="${ar(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
 }
-function Yn(e, t) {
+function Zn(e, t) {
 	let n = Z(e), r = e.look.layout.grid;
-	if (e.tinted.length > 0) return e.tinted.map((e) => Xn(e, r[1])).join("");
+	if (e.tinted.length > 0) return Qn(e);
 	if (!n) return "";
-	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Ln(n.values, r, i) : {
+	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? zn(n.values, r, i) : {
 		values: n.values,
 		size: r
 	}, s = 1 / i, c = Array.from(a, (t, n) => {
 		if (e.mask && !e.mask.chosen[n]) return "";
 		let [r, i] = [n % o[1] * s, Math.floor(n / o[1]) * s];
-		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${nr(e, e.scale.position(t))}"/>`;
+		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${ir(e, e.scale.position(t))}"/>`;
 	});
 	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${c.join("")}</g>`;
 }
-function Xn({ mask: e, map: t, colour: n }, r) {
-	return Array.from(e.chosen, (e, i) => {
-		if (!e) return "";
-		let a = .15 + .5 * (t.values[i] ?? 0) / (t.maximum || 1);
-		return `<rect x="${i % r}" y="${Math.floor(i / r)}" width="1" height="1" fill="${n}" fill-opacity="${a.toFixed(3)}"/>`;
-	}).join("");
+function Qn(e) {
+	return kn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
 }
-function Zn(e) {
+function $n(e) {
 	let t = e.look.layout.grid, n = (e, t) => `<g fill="none"><${e} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`, r = (t, r) => {
 		let i = Y(t, e.look);
 		return i?.kind === "patch" ? n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, r) : "";
-	}, i = e.mask ? n(`path d="${Nn(e.mask.chosen, t)}"`, "#ffffff") : "";
-	return e.tinted.length === 0 ? i + r(e.query, "#ffffff") : e.tinted.map(({ mask: e, colour: i, query: a }) => n(`path d="${Nn(e.chosen, t)}"`, i) + r(a, i)).join("");
+	};
+	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${Fn(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
 }
-function Qn(e, t) {
+function er(e, t) {
 	if (!Z(e) || e.tinted.length > 0) return "";
-	let n = Q / Gn, r = Array.from({ length: Gn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${nr(e, (i + .5) / Gn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
+	let n = Q / qn, r = Array.from({ length: qn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${ir(e, (i + .5) / qn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
 		let r = e < .05 ? "start" : e > .95 ? "end" : "middle";
-		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${rr(n)}</text>`;
+		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${ar(n)}</text>`;
 	});
 	return r.join("") + i.join("");
 }
-function $n(e) {
-	let { patches: t } = tt(e.look), n = Sn(e);
-	return [
-		e.caption,
-		e.mask ? `Outlined: ${gn(e.mask, t)}.` : "",
-		...e.tinted.map((e) => `${tr(e.colour)} ${e.words}: ${gn(e.mask, t)}, most ${K(e.map.maximum)}.`),
-		e.tinted.length > 0 ? "" : `Colours: ${e.scale.words}. ${n ? `${n}.` : ""}`,
-		`${e.image.name}. ${e.look.label}, ${e.look.layout.description}; verified to ${e.look.verification_error.toExponential(0)}. vitscope.`
-	].filter((e) => e !== "").flatMap(er);
-}
-function er(e) {
-	let t = [];
-	for (let n of e.match(Wn) ?? []) {
-		let e = `${t.at(-1)} ${n}`;
-		t.length === 0 || e.length > Un ? t.push(n) : t[t.length - 1] = e;
-	}
-	return t;
-}
 function tr(e) {
-	return `■ (${e})`;
+	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = tt(n), o = Sn(e), s = i.length === 0 && Z(e) !== null;
+	return [
+		{ text: e.caption },
+		{ text: r ? `Outlined: ${gn(r, a)}.` : "" },
+		...i.map(({ words: e, colour: t, mask: n, map: r }) => ({
+			text: `${e}: ${gn(n, a)}, at most ${K(r.maximum)}.`,
+			colour: t
+		})),
+		{ text: s ? `Colours: ${e.scale.words}. ${o ? `${o}.` : ""}` : "" },
+		{ text: `${t.name}. ${t.note ? `${t.note}. ` : ""}${n.label}, ${n.layout.description}; verified to ${n.verification_error.toExponential(0)}. vitscope.` }
+	].flatMap(nr);
 }
-function nr(e, t) {
+function nr({ text: e, ...t }) {
+	let n = [];
+	for (let r of e.match(Kn) ?? []) {
+		let e = n.at(-1), i = `${e?.text} ${r}`;
+		!e || i.length > Gn ? n.push({
+			text: r,
+			...e ? {} : t
+		}) : e.text = i;
+	}
+	return n;
+}
+function rr({ text: e, colour: t }, n) {
+	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${ar(e)}</text>`;
+}
+function ir(e, t) {
 	let n = ft(e.colours), r = 3 * pt(t);
 	return `#${[...n.subarray(r, r + 3)].map((e) => e.toString(16).padStart(2, "0")).join("")}`;
 }
-function rr(e) {
+function ar(e) {
 	return e.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;");
 }
 // src/export/download.ts
-var ir = 2;
-function ar(e, t) {
-	pr(new Blob([Kn(e, t)], { type: "image/svg+xml" }), fr(e, "svg"));
+var or = 2;
+function sr(e, t) {
+	hr(new Blob([Jn(e, t)], { type: "image/svg+xml" }), mr(e, "svg"));
 }
-async function or(e, t) {
-	let n = URL.createObjectURL(new Blob([Kn(e, t)], { type: "image/svg+xml" }));
+async function cr(e, t) {
+	let n = URL.createObjectURL(new Blob([Jn(e, t)], { type: "image/svg+xml" }));
 	try {
 		let t = new Image();
 		t.src = n, await t.decode();
 		let r = document.createElement("canvas");
-		r.width = t.naturalWidth * ir, r.height = t.naturalHeight * ir, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
+		r.width = t.naturalWidth * or, r.height = t.naturalHeight * or, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
 		let i = await new Promise((e) => r.toBlob(e, "image/png"));
 		if (!i) throw Error("this browser could not draw the picture; download the SVG instead");
-		pr(i, fr(e, "png"));
+		hr(i, mr(e, "png"));
 	} finally {
 		URL.revokeObjectURL(n);
 	}
 }
-function sr(e) {
-	pr(new Blob([cr(e)], { type: "text/csv" }), fr(e, "csv"));
+function lr(e) {
+	hr(new Blob([ur(e)], { type: "text/csv" }), mr(e, "csv"));
 }
-function cr(e) {
+function ur(e) {
 	return Tn([
 		"picture",
 		"model",
@@ -1531,9 +1549,9 @@ function cr(e) {
 		"column",
 		"weight",
 		"times_uniform"
-	], e.flatMap((e) => lr(e).flatMap(({ map: t, caption: n }) => ur(e, t, n))));
+	], e.flatMap((e) => dr(e).flatMap(({ map: t, caption: n }) => fr(e, t, n))));
 }
-function lr(e) {
+function dr(e) {
 	if (e.tinted.length > 0) return e.tinted;
 	let t = Z(e);
 	return t ? [{
@@ -1541,36 +1559,36 @@ function lr(e) {
 		caption: e.caption
 	}] : [];
 }
-function ur({ image: e, look: t }, n, r) {
+function fr({ image: e, look: t }, n, r) {
 	let i = t.layout.grid[1], a = (i, a, o) => [
 		e.name,
 		t.label,
 		r,
 		i,
 		...a,
-		dr(o),
-		dr(o / n.uniform)
+		pr(o),
+		pr(o / n.uniform)
 	];
 	return [...Cn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
 }
-function dr(e) {
+function pr(e) {
 	return Number(e.toPrecision(7));
 }
-function fr(e, t) {
-	return `${(e[0]?.image.name ?? "map").replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60) || "map"}-vitscope.${t}`;
+function mr(e, t) {
+	return `${[...(e[0]?.image.name ?? "").replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "")].slice(0, 60).join("") || "map"}-vitscope.${t}`;
 }
-function pr(e, t) {
+function hr(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 6e4);
 }
 // src/state/state.ts
-function mr(e) {
+function gr(e) {
 	let t = U(e), n = t.findIndex((e) => e.look === 1);
 	return {
 		shown: 0,
 		compared: e.compare && t.length > 1 ? n > 0 ? n : 1 : null,
 		difference: !1,
-		layer: _r(e, 0),
+		layer: yr(e, 0),
 		head: "mean",
 		method: "row",
 		direction: "from",
@@ -1588,40 +1606,40 @@ function mr(e) {
 		rescale: !1
 	};
 }
-function hr(e, t, n) {
+function _r(e, t, n) {
 	if (e.locked.includes(t)) {
 		let r = e.locked.filter((e) => e !== t);
 		return { locked: n ? r : e.locked.length > 1 ? [t] : [] };
 	}
 	return n ? { locked: [...e.locked, t].slice(-5) } : { locked: [t] };
 }
-function gr(e, t, n) {
+function vr(e, t, n) {
 	return {
 		layer: t,
 		head: n,
 		method: e.method === "rollout" ? "row" : e.method
 	};
 }
-function _r(e, t) {
+function yr(e, t) {
 	let { layers: n } = W(e, t), { attention: r } = G(e, t), i = n.map((e, t) => !!r[t]).lastIndexOf(!0);
 	return i >= 0 ? i : n.length - 1;
 }
 // src/state/hash.ts
-var vr = {
-	shown: Dr((e) => U(e).length),
+var br = {
+	shown: kr((e) => U(e).length),
 	compared: {
 		write: (e) => e === null ? "none" : String(e),
-		read: (e, t) => e === "none" ? null : kr(e, U(t).length)
+		read: (e, t) => e === "none" ? null : jr(e, U(t).length)
 	},
-	difference: Tr(),
-	layer: Or((e, t) => W(e, t.shown).layers.length),
-	head: Or((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
-	method: wr([
+	difference: Dr(),
+	layer: Ar((e, t) => W(e, t.shown).layers.length),
+	head: Ar((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
+	method: Er([
 		"row",
 		"mask",
 		"rollout"
 	]),
-	direction: wr(["from", "to"]),
+	direction: Er(["from", "to"]),
 	locked: {
 		write: (e) => e.join(";"),
 		read: (e, t, n) => {
@@ -1629,43 +1647,43 @@ var vr = {
 			return [...new Set(r)].slice(0, 5);
 		}
 	},
-	scale: wr([
+	scale: Er([
 		"linear",
 		"uniform",
 		"logarithmic",
 		"shared"
 	]),
-	ceiling: Er(1, 1e3),
-	colours: wr(lt),
-	smooth: Tr(),
-	opacity: Er(0, 1),
-	mass: Er(.01, 1),
-	start: Dr((e, t) => W(e, t.shown).layers.length),
-	sort: wr([
+	ceiling: Or(1, 1e3),
+	colours: Er(lt),
+	smooth: Dr(),
+	opacity: Or(0, 1),
+	mass: Or(.01, 1),
+	start: kr((e, t) => W(e, t.shown).layers.length),
+	sort: Er([
 		"none",
 		"distance",
 		"entropy",
 		"prefix"
 	]),
-	reversed: Tr(),
-	isolated: Tr(),
-	rescale: Tr()
+	reversed: Dr(),
+	isolated: Dr(),
+	rescale: Dr()
 };
-function yr(e, t) {
+function xr(e, t) {
 	let n = {
-		...xr(t, e.shown),
-		shown: mr(t).shown
-	}, r = Object.keys(vr).flatMap((t) => {
-		let r = Sr(t, e);
-		return r === Sr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
+		...Cr(t, e.shown),
+		shown: gr(t).shown
+	}, r = Object.keys(br).flatMap((t) => {
+		let r = wr(t, e);
+		return r === wr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
 	});
 	return r.length > 0 ? `#${r.join("&")}` : "";
 }
-function br(e, t) {
-	let n = new URLSearchParams(e.replace(/^#/, "")), r = xr(t, vr.shown.read(n.get("shown") ?? "", t, mr(t)) ?? mr(t).shown);
-	for (let e of Object.keys(vr)) {
+function Sr(e, t) {
+	let n = new URLSearchParams(e.replace(/^#/, "")), r = Cr(t, br.shown.read(n.get("shown") ?? "", t, gr(t)) ?? gr(t).shown);
+	for (let e of Object.keys(br)) {
 		let i = n.get(e);
-		i !== null && Cr(r, e, vr[e].read(i, t, r));
+		i !== null && Tr(r, e, br[e].read(i, t, r));
 	}
 	let i = G(t, r.shown);
 	return r.method === "rollout" && !i.rollout ? {
@@ -1673,32 +1691,32 @@ function br(e, t) {
 		method: "row"
 	} : r;
 }
-function xr(e, t) {
+function Cr(e, t) {
 	return {
-		...mr(e),
+		...gr(e),
 		shown: t,
-		layer: _r(e, t)
+		layer: yr(e, t)
 	};
 }
-function Sr(e, t) {
-	return vr[e].write(t[e]);
+function wr(e, t) {
+	return br[e].write(t[e]);
 }
-function Cr(e, t, n) {
+function Tr(e, t, n) {
 	n !== void 0 && (e[t] = n);
 }
-function wr(e) {
+function Er(e) {
 	return {
 		write: (e) => e,
 		read: (t) => e.find((e) => e === t)
 	};
 }
-function Tr() {
+function Dr() {
 	return {
 		write: (e) => e ? "1" : "0",
 		read: (e) => e === "1"
 	};
 }
-function Er(e, t) {
+function Or(e, t) {
 	return {
 		write: String,
 		read: (n) => {
@@ -1707,23 +1725,23 @@ function Er(e, t) {
 		}
 	};
 }
-function Dr(e) {
+function kr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => kr(t, e(n, r))
+		read: (t, n, r) => jr(t, e(n, r))
 	};
 }
-function Or(e) {
+function Ar(e) {
 	return {
 		write: String,
-		read: (t, n, r) => t === "mean" ? "mean" : kr(t, e(n, r))
+		read: (t, n, r) => t === "mean" ? "mean" : jr(t, e(n, r))
 	};
 }
-function kr(e, t) {
+function jr(e, t) {
 	return /^\d{1,6}$/.test(e) && Number(e) < t ? Number(e) : void 0;
 }
 // src/engine/check.ts
-function Ar(e, t) {
+function Mr(e, t) {
 	let n = G(e.payload, t).attention.flatMap((e) => e ? [e.error] : []), r = e.decoded(t).map((e) => e.selfCheck());
 	return {
 		python: Math.max(0, ...n),
@@ -1732,7 +1750,7 @@ function Ar(e, t) {
 	};
 }
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var jr = Symbol.for("pv"), Mr = 0;
+var Nr = Symbol.for("pv"), Pr = 0;
 Array.isArray;
 function $(t, n, r, i, a, o) {
 	n ||= {};
@@ -1748,15 +1766,15 @@ function $(t, n, r, i, a, o) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: jr,
-		__v: --Mr,
+		constructor: Nr,
+		__v: --Pr,
 		__i: -1,
 		__u: 0
 	};
 	return (a || o) && (u.__source = a, u.__self = o), e.vnode && e.vnode(u), u;
 }
 // src/components/fields.tsx
-function Nr(e) {
+function Fr(e) {
 	let t = we();
 	return /* @__PURE__ */ $("fieldset", {
 		class: "segmented",
@@ -1777,7 +1795,7 @@ function Nr(e) {
 		})]
 	});
 }
-function Pr(e) {
+function Ir(e) {
 	let t = we();
 	return /* @__PURE__ */ $("div", {
 		class: "field",
@@ -1795,7 +1813,7 @@ function Pr(e) {
 		})]
 	});
 }
-function Fr(e) {
+function Lr(e) {
 	let t = we();
 	return /* @__PURE__ */ $("div", {
 		class: "field slider",
@@ -1821,7 +1839,7 @@ function Fr(e) {
 		]
 	});
 }
-function Ir(e) {
+function Rr(e) {
 	return /* @__PURE__ */ $("label", {
 		class: `toggle ${e.disabled ? "disabled" : ""}`,
 		title: e.title,
@@ -1834,7 +1852,7 @@ function Ir(e) {
 	});
 }
 // src/components/Controls.tsx
-var Lr = [
+var zr = [
 	{
 		value: "linear",
 		label: "0 to the map’s maximum"
@@ -1851,7 +1869,7 @@ var Lr = [
 		value: "logarithmic",
 		label: "logarithmic"
 	}
-], Rr = [
+], Br = [
 	2,
 	5,
 	10,
@@ -1859,14 +1877,14 @@ var Lr = [
 	50,
 	100
 ];
-function zr(e) {
+function Vr(e) {
 	return /* @__PURE__ */ $("section", {
 		class: "controls",
 		"aria-label": "What is shown",
-		children: [/* @__PURE__ */ $(Br, { ...e }), /* @__PURE__ */ $(Vr, { ...e })]
+		children: [/* @__PURE__ */ $(Hr, { ...e }), /* @__PURE__ */ $(Ur, { ...e })]
 	});
 }
-function Br({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
+function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 	let o = n.method === "row" && n.head === "mean" ? "mean" : n.method, s = (e) => {
 		i(e === "mean" ? {
 			method: "row",
@@ -1917,7 +1935,7 @@ function Br({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 					children: e.label
 				}, e.query))]
 			}),
-			/* @__PURE__ */ $(Nr, {
+			/* @__PURE__ */ $(Fr, {
 				legend: "Direction",
 				value: n.direction,
 				options: [{
@@ -1933,14 +1951,14 @@ function Br({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 			}),
 			/* @__PURE__ */ $("div", {
 				"data-tour": "method",
-				children: /* @__PURE__ */ $(Nr, {
+				children: /* @__PURE__ */ $(Fr, {
 					legend: "Method",
 					value: o,
 					options: c,
 					onChange: s
 				})
 			}),
-			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Fr, {
+			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Lr, {
 				label: "Mass",
 				least: .05,
 				most: 1,
@@ -1949,7 +1967,7 @@ function Br({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				words: K(n.mass),
 				onChange: (e) => i({ mass: e })
 			}),
-			n.method === "rollout" && /* @__PURE__ */ $(Fr, {
+			n.method === "rollout" && /* @__PURE__ */ $(Lr, {
 				label: "From layer",
 				least: 0,
 				most: e.layers.length - 1,
@@ -1961,27 +1979,27 @@ function Br({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 		]
 	});
 }
-function Vr({ state: e, update: t }) {
+function Ur({ state: e, update: t }) {
 	return /* @__PURE__ */ $("div", {
 		class: "control-row",
 		"data-tour": "scale",
 		children: [
-			/* @__PURE__ */ $(Pr, {
+			/* @__PURE__ */ $(Ir, {
 				label: "Scale",
 				value: e.scale,
-				options: Lr,
+				options: zr,
 				onChange: (e) => t({ scale: e })
 			}),
-			e.scale === "uniform" && /* @__PURE__ */ $(Pr, {
+			e.scale === "uniform" && /* @__PURE__ */ $(Ir, {
 				label: "up to",
 				value: String(e.ceiling),
-				options: Rr.map((e) => ({
+				options: Br.map((e) => ({
 					value: String(e),
 					label: `${e}×`
 				})),
 				onChange: (e) => t({ ceiling: Number(e) })
 			}),
-			/* @__PURE__ */ $(Pr, {
+			/* @__PURE__ */ $(Ir, {
 				label: "Colours",
 				value: e.colours,
 				options: lt.map((e) => ({
@@ -1990,7 +2008,7 @@ function Vr({ state: e, update: t }) {
 				})),
 				onChange: (e) => t({ colours: e })
 			}),
-			/* @__PURE__ */ $(Fr, {
+			/* @__PURE__ */ $(Lr, {
 				label: "Map",
 				least: 0,
 				most: 1,
@@ -1999,7 +2017,7 @@ function Vr({ state: e, update: t }) {
 				words: `${Math.round(100 * e.opacity)} %`,
 				onChange: (e) => t({ opacity: e })
 			}),
-			/* @__PURE__ */ $(Ir, {
+			/* @__PURE__ */ $(Rr, {
 				label: "Smooth",
 				title: "interpolate between patch centres; the numbers stay those of the patches",
 				checked: e.smooth,
@@ -2009,8 +2027,8 @@ function Vr({ state: e, update: t }) {
 	});
 }
 // src/components/Picture.tsx
-function Hr({ image: e }) {
-	let t = Ur(e);
+function Wr({ image: e }) {
+	let t = Gr(e);
 	return /* @__PURE__ */ $("div", {
 		class: "picture",
 		children: t && e.original ? /* @__PURE__ */ $("img", {
@@ -2031,7 +2049,7 @@ function Hr({ image: e }) {
 		})
 	});
 }
-function Ur(e) {
+function Gr(e) {
 	if (!e.box || !e.original_size) return null;
 	let [t, n, r, i] = e.box, [a, o] = e.original_size, s = (e, t) => `${100 * e / t}%`;
 	return {
@@ -2042,10 +2060,10 @@ function Ur(e) {
 	};
 }
 // src/components/Filmstrip.tsx
-function Wr({ payload: e, state: t, update: n }) {
+function Kr({ payload: e, state: t, update: n }) {
 	let r = U(e);
 	if (r.length < 2) return null;
-	let i = (r, i) => n(Gr(e, t, r, i));
+	let i = (r, i) => n(qr(e, t, r, i));
 	return /* @__PURE__ */ $("section", {
 		class: "filmstrip",
 		"aria-label": "Pictures",
@@ -2053,15 +2071,15 @@ function Wr({ payload: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "filmstrip-head",
 			children: [
-				/* @__PURE__ */ $(Ir, {
+				/* @__PURE__ */ $(Rr, {
 					label: "Side by side",
 					checked: t.compared !== null,
-					onChange: (r) => n(r ? { compared: qr(e, t.shown) } : {
+					onChange: (r) => n(r ? { compared: Yr(e, t.shown) } : {
 						compared: null,
 						difference: !1
 					})
 				}),
-				t.compared !== null && /* @__PURE__ */ $(Ir, {
+				t.compared !== null && /* @__PURE__ */ $(Rr, {
 					label: "B shows the difference, B − A",
 					checked: t.difference,
 					onChange: (e) => n({ difference: e })
@@ -2083,7 +2101,7 @@ function Wr({ payload: e, state: t, update: n }) {
 					/* @__PURE__ */ $("span", {
 						class: "frame",
 						style: { aspectRatio: `${a.input_size[1]} / ${a.input_size[0]}` },
-						children: /* @__PURE__ */ $(Hr, { image: a })
+						children: /* @__PURE__ */ $(Wr, { image: a })
 					}),
 					/* @__PURE__ */ $("span", {
 						class: "name",
@@ -2098,8 +2116,8 @@ function Wr({ payload: e, state: t, update: n }) {
 		}) })]
 	});
 }
-function Gr(e, t, n, r) {
-	let i = Kr(e, t, n);
+function qr(e, t, n, r) {
+	let i = Jr(e, t, n);
 	if (t.compared === null) return {
 		shown: n,
 		...i
@@ -2112,7 +2130,7 @@ function Gr(e, t, n, r) {
 		...i
 	};
 }
-function Kr(e, t, n) {
+function Jr(e, t, n) {
 	let [r, i] = [W(e, t.shown), W(e, n)];
 	if (r === i) return {};
 	let a = Math.max(...i.layers.map((e) => e.heads));
@@ -2123,12 +2141,12 @@ function Kr(e, t, n) {
 		locked: []
 	};
 }
-function qr(e, t) {
+function Yr(e, t) {
 	let n = U(e);
 	return nt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
 }
 // src/components/Header.tsx
-function Jr(e) {
+function Xr(e) {
 	return /* @__PURE__ */ $("header", { children: [
 		/* @__PURE__ */ $("h1", { children: e.title }),
 		/* @__PURE__ */ $("p", {
@@ -2148,10 +2166,10 @@ function Jr(e) {
 	] });
 }
 // src/engine/statistics.ts
-function Yr(e, t, n, r) {
+function Zr(e, t, n, r) {
 	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = tt(i);
 	if (n === "distance") {
-		let n = Qr(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
+		let n = ei(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
 		return n && {
 			values: n,
 			baseline: o,
@@ -2159,7 +2177,7 @@ function Yr(e, t, n, r) {
 		};
 	}
 	if (n === "entropy") {
-		let n = Qr(e, a.entropy, t);
+		let n = ei(e, a.entropy, t);
 		return n && {
 			values: n,
 			baseline: Math.log(s),
@@ -2167,71 +2185,71 @@ function Yr(e, t, n, r) {
 		};
 	}
 	if (o === 0) return null;
-	let c = Qr(e, a.prefix_mass, t);
+	let c = ei(e, a.prefix_mass, t);
 	return c && {
 		values: c,
 		baseline: o / s,
 		convention: `${i.conventions.prefix_mass}, summed over them`
 	};
 }
-function Xr(e, t) {
+function Qr(e, t) {
 	let n = W(e.payload, t.shown).layers.flatMap(({ heads: e }, t) => Array.from({ length: e }, (e, n) => ({
 		layer: t,
 		head: n
-	}))), r = Zr(e, t);
+	}))), r = $r(e, t);
 	if (!r) return n;
 	let i = ({ layer: e, head: t }) => r.values[e]?.[t] ?? NaN, a = n.filter((e) => !Number.isNaN(i(e))), o = t.sort === "prefix" === t.reversed ? 1 : -1;
 	return a.sort((e, t) => o * (i(e) - i(t))), [...a, ...n.filter((e) => Number.isNaN(i(e)))];
 }
-function Zr(e, t) {
-	return t.sort === "none" ? null : Yr(e, t.shown, t.sort, t.rescale);
+function $r(e, t) {
+	return t.sort === "none" ? null : Zr(e, t.shown, t.sort, t.rescale);
 }
-function Qr(e, t, n) {
+function ei(e, t, n) {
 	if (!t) return null;
 	let r = e.numbers(t), [i = 0, a = 0, o = 1] = t.shape, s = (e) => r.subarray(e * o, (e + 1) * o).reduce((e, t) => e + t, 0);
 	return Array.from({ length: i }, (t, r) => Array.from({ length: W(e.payload, n).layers[r]?.heads ?? a }, (e, t) => s(r * a + t)));
 }
 // src/components/MapCanvas.tsx
-var $r = 8;
-function ei({ pane: e, smoothed: t }) {
+var ti = 8;
+function ni({ pane: e, smoothed: t }) {
 	let n = B(null);
 	return z(() => {
-		n.current && ti(n.current, e, t);
+		n.current && ri(n.current, e, t);
 	}), /* @__PURE__ */ $("canvas", {
 		ref: n,
 		class: `map ${t ? "smooth" : ""}`,
 		"aria-hidden": "true"
 	});
 }
-function ti(e, t, n) {
+function ri(e, t, n) {
 	let r = Z(t), i = t.look.layout.grid;
-	if (!r || t.tinted.length > 0) return ri(e);
-	let a = t.mask, o = n && !a ? Ln(r.values, i, $r) : {
+	if (!r || t.tinted.length > 0) return ai(e);
+	let a = t.mask, o = n && !a ? zn(r.values, i, ti) : {
 		values: r.values,
 		size: i
 	}, s = a ? (e) => a.chosen[e] ? 255 : 0 : void 0;
-	ni(e, o.values, o.size, (e) => t.scale.position(e), ft(t.colours), s);
+	ii(e, o.values, o.size, (e) => t.scale.position(e), ft(t.colours), s);
 }
-function ni(e, t, [n, r], i, a, o) {
+function ii(e, t, [n, r], i, a, o) {
 	(e.width !== r || e.height !== n) && (e.width = r, e.height = n);
 	let s = e.getContext("2d");
 	if (!s) return;
 	let c = s.createImageData(r, n);
 	mt(t, i, a, c.data, o), s.putImageData(c, 0, 0);
 }
-function ri(e) {
+function ai(e) {
 	e.getContext("2d")?.clearRect(0, 0, e.width, e.height);
 }
 // src/components/thumbnails.ts
-var ii = 5;
-function ai(e, t, n) {
+var oi = 5;
+function si(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
 	z(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
-		let o = r.map((n) => () => oi(e.current, t, n)), s = requestAnimationFrame(function e() {
+		let o = r.map((n) => () => ci(e.current, t, n)), s = requestAnimationFrame(function e() {
 			let t = performance.now();
-			for (; o.length > 0 && performance.now() - t < ii;) o.shift()?.();
+			for (; o.length > 0 && performance.now() - t < oi;) o.shift()?.();
 			o.length > 0 && (s = requestAnimationFrame(e));
 		});
 		return () => cancelAnimationFrame(s);
@@ -2251,7 +2269,7 @@ function ai(e, t, n) {
 		h
 	]);
 }
-function oi(e, { gallery: t, state: n, query: r }, i) {
+function ci(e, { gallery: t, state: n, query: r }, i) {
 	let a = W(t.payload, n.shown), o = Array.from({ length: a.layers[i]?.heads ?? 0 }, (e, t) => t), s = {
 		view: n.shown,
 		layer: i,
@@ -2266,11 +2284,11 @@ function oi(e, { gallery: t, state: n, query: r }, i) {
 		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), o = c[t];
 		if (!r || (r.hidden = !X(o), !X(o))) continue;
 		let s = dn(n, o, l), u = n.method === "mask" ? Ft(o.values, n.mass).chosen : null, d = u ? (e) => u[e] ? 255 : 0 : void 0;
-		ni(r, o.values, a.layout.grid, (e) => s.position(e), ft(n.colours), d);
+		ii(r, o.values, a.layout.grid, (e) => s.position(e), ft(n.colours), d);
 	}
 }
 // src/components/HeadGrid.tsx
-var si = 420, ci = [
+var li = 420, ui = [
 	{
 		value: "none",
 		label: "layer and head"
@@ -2288,16 +2306,16 @@ var si = 420, ci = [
 		label: "mass on prefix tokens"
 	}
 ];
-function li(e) {
-	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => Xr(t, n), [
+function di(e) {
+	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => Qr(t, n), [
 		t,
 		n.shown,
 		n.sort,
 		n.reversed,
 		n.rescale
 	]);
-	ai(i, e, o);
-	let s = a.layout.prefix.length > 0 ? ci : ci.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(ui, {
+	si(i, e, o);
+	let s = a.layout.prefix.length > 0 ? ui : ui.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(fi, {
 		gallery: t,
 		state: n,
 		order: o,
@@ -2321,32 +2339,32 @@ function li(e) {
 				class: "heads-head",
 				children: [
 					/* @__PURE__ */ $("h2", { children: "Layers × heads" }),
-					/* @__PURE__ */ $(Pr, {
+					/* @__PURE__ */ $(Ir, {
 						label: "Order",
 						value: n.sort,
 						options: s,
 						onChange: (e) => r({ sort: e })
 					}),
-					n.sort !== "none" && /* @__PURE__ */ $(Ir, {
+					n.sort !== "none" && /* @__PURE__ */ $(Rr, {
 						label: "reversed",
 						checked: n.reversed,
 						onChange: (e) => r({ reversed: e })
 					}),
-					n.isolated && /* @__PURE__ */ $("button", {
+					typeof n.layer == "number" && typeof n.head == "number" && /* @__PURE__ */ $("button", {
 						type: "button",
-						onClick: () => r({ isolated: !1 }),
-						children: "Show all heads"
+						onClick: () => r({ isolated: !n.isolated }),
+						children: n.isolated ? "Show all heads" : "Isolate head"
 					})
 				]
 			}),
 			/* @__PURE__ */ $("div", {
 				ref: i,
-				onKeyDown: (e) => mi(e, i.current),
+				onKeyDown: (e) => _i(e, i.current),
 				children: c
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "faint note",
-				children: gi(n)
+				children: yi(n)
 			}),
 			a.omitted && /* @__PURE__ */ $("p", {
 				class: "note omitted",
@@ -2355,51 +2373,52 @@ function li(e) {
 		]
 	});
 }
-function ui(e) {
-	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = Zr(t, n), c = r.map((e) => /* @__PURE__ */ $(di, {
+function fi(e) {
+	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = $r(t, n), c = s !== null || n.isolated, l = mi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(pi, {
 		place: e,
+		reachable: l === `${e.layer} ${e.head}`,
 		state: n,
-		value: s ? hi(n.sort, s.values[e.layer]?.[e.head]) : null,
+		value: s ? vi(n.sort, s.values[e.layer]?.[e.head]) : null,
 		absent: a.layers[e.layer]?.refusal ?? a.layers[e.layer]?.absent ?? null,
 		update: i
-	}, `${e.layer}·${e.head}`)), l = fi(a, o);
-	if (s || n.isolated) return /* @__PURE__ */ $("div", {
+	}, `${e.layer}·${e.head}`)), d = hi(a, o);
+	if (c) return /* @__PURE__ */ $("div", {
 		class: `head-grid ${n.isolated ? "isolated" : "sorted"}`,
 		role: "group",
 		"aria-label": "Heads",
-		style: l,
-		children: n.isolated ? c.filter((e, t) => pi(n, r[t])) : c
+		style: d,
+		children: n.isolated ? u.filter((e, t) => gi(n, r[t])) : u
 	});
-	let u = (e, t, r, a) => /* @__PURE__ */ $("button", {
+	let f = (e, t, r, a) => /* @__PURE__ */ $("button", {
 		type: "button",
 		class: "axis",
-		tabIndex: -1,
+		tabIndex: l === `${e} ${t}` ? 0 : -1,
 		title: a,
 		"aria-pressed": n.layer === e && n.head === t,
 		onClick: () => i({
-			...gr(n, e, t),
+			...vr(n, e, t),
 			isolated: !1
 		}),
 		children: r
-	}, `${e} ${t}`), d = Array.from({ length: o }, (e, t) => u("mean", t, `${t}`, `head ${t}, mean over layers`));
+	}, `${e} ${t}`), p = Array.from({ length: o }, (e, t) => f("mean", t, `${t}`, `head ${t}, mean over layers`));
 	return /* @__PURE__ */ $("div", {
 		class: "head-grid",
 		role: "group",
 		"aria-label": "Heads by layer",
-		style: l,
+		style: d,
 		children: [
-			u("mean", "mean", "mean", "mean over all layers and heads"),
-			d,
+			f("mean", "mean", "mean", "mean over all layers and heads"),
+			p,
 			a.layers.flatMap((e, t) => [
-				u(t, "mean", `L${t}`, `layer ${t} (${e.name}), mean over heads`),
-				...c.filter((e, n) => r[n]?.layer === t),
+				f(t, "mean", `L${t}`, `layer ${t} (${e.name}), mean over heads`),
+				...u.filter((e, n) => r[n]?.layer === t),
 				...Array.from({ length: o - e.heads }, (e, n) => /* @__PURE__ */ $("span", {}, `gap ${t} ${n}`))
 			])
 		]
 	});
 }
-function di(e) {
-	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = pi(n, t);
+function pi(e) {
+	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = gi(n, t);
 	return /* @__PURE__ */ $("button", {
 		type: "button",
 		class: `thumbnail ${i ? "absent" : ""}`,
@@ -2407,10 +2426,10 @@ function di(e) {
 		"aria-pressed": s,
 		"aria-label": i ? `${o}: ${i}` : o,
 		title: i ? `${o}: ${i}` : `${o} · double-click to isolate`,
-		tabIndex: s ? 0 : -1,
-		onClick: () => a(gr(n, t.layer, t.head)),
+		tabIndex: e.reachable ? 0 : -1,
+		onClick: () => a(vr(n, t.layer, t.head)),
 		onDblClick: () => a({
-			...gr(n, t.layer, t.head),
+			...vr(n, t.layer, t.head),
 			isolated: !n.isolated
 		}),
 		children: [/* @__PURE__ */ $("canvas", { "aria-hidden": "true" }), (r !== null || n.isolated) && /* @__PURE__ */ $("span", {
@@ -2424,20 +2443,25 @@ function di(e) {
 		})]
 	});
 }
-function fi(e, t) {
-	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, si / e.layers.length - 2);
+function mi(e, t, n) {
+	if (!n && (e.layer === "mean" || e.head === "mean")) return `${e.layer} ${e.head}`;
+	let r = t.find((t) => gi(e, t)) ?? t[0];
+	return r ? `${r.layer} ${r.head}` : "";
+}
+function hi(e, t) {
+	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, li / e.layers.length - 2);
 	return {
 		"--columns": t,
 		"--aspect": n,
 		"--size": `${Math.max(16, r * n)}px`
 	};
 }
-function pi(e, t) {
+function gi(e, t) {
 	if (!t) return !1;
 	let n = (e, t) => e === "mean" || e === t;
 	return n(e.layer, t.layer) && n(e.head, t.head);
 }
-function mi(e, t) {
+function _i(e, t) {
 	let n = {
 		ArrowUp: [0, -1],
 		ArrowDown: [0, 1],
@@ -2455,10 +2479,10 @@ function mi(e, t) {
 	})).reduce((e, t) => t.at < e.at ? t : e);
 	a.at < Infinity && a.button.focus();
 }
-function hi(e, t) {
+function vi(e, t) {
 	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? yt(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
 }
-function gi(e) {
+function yi(e) {
 	return `Thumbnails: ${{
 		linear: "each from 0 to its own maximum",
 		shared: "each layer’s from 0 to the largest weight in any of its heads",
@@ -2467,24 +2491,24 @@ function gi(e) {
 	}[e.scale]}. Choose a header for the mean, double-click a head to isolate it.`;
 }
 // node_modules/preact/compat/dist/compat.mjs
-var _i = Object.assign;
-function vi(e, t) {
+var bi = Object.assign;
+function xi(e, t) {
 	for (var n in e) if (n != "__source" && e[n] !== t[n]) return !0;
 	for (var r in t) if (r != "__source" && !(r in e)) return !0;
 	return !1;
 }
-var yi = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
-function bi(e, t) {
+var Si = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
+function Ci(e, t) {
 	function n(e) {
 		var n = this.props.ref;
-		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : vi(this.props, e);
+		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : xi(this.props, e);
 	}
 	function r(t) {
 		return this.shouldComponentUpdate = n, v(e, t);
 	}
 	return r.displayName = "Memo(" + (e.displayName || e.name) + ")", r.prototype.isReactComponent = !0, r.type = e, r;
 }
-var xi = Symbol.for("react.element"), Si = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ci = /[A-Z0-9]/g, wi = typeof document < "u", Ti = function(e) {
+var wi = Symbol.for("react.element"), Ti = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ei = /[A-Z0-9]/g, Di = typeof document < "u", Oi = function(e) {
 	return /fil|che|rad/.test(e);
 };
 x.prototype.isReactComponent = !0, [
@@ -2506,36 +2530,36 @@ x.prototype.isReactComponent = !0, [
 		}
 	});
 });
-var Ei = e.event;
+var ki = e.event;
 e.event = function(e) {
-	return Ei && (e = Ei(e)), e.persist = function() {}, e.isPropagationStopped = function() {
+	return ki && (e = ki(e)), e.persist = function() {}, e.isPropagationStopped = function() {
 		return this.cancelBubble;
 	}, e.isDefaultPrevented = function() {
 		return this.defaultPrevented;
 	}, e.nativeEvent = e;
 };
-var Di = {
+var Ai = {
 	configurable: !0,
 	get: function() {
 		return this.class;
 	}
-}, Oi = e.vnode;
+}, ji = e.vnode;
 e.vnode = function(e) {
 	if (typeof e.type == "string") (function(e) {
 		var t = e.props, n = e.type, r = {}, i = n.indexOf("-") == -1;
 		for (var a in t) {
 			var o = t[a];
-			if (!(a == "value" && "defaultValue" in t && o == null || wi && a == "children" && n == "noscript" || a == "class" || a == "className")) {
+			if (!(a == "value" && "defaultValue" in t && o == null || Di && a == "children" && n == "noscript" || a == "class" || a == "className")) {
 				if (a == "style" && o && o.constructor == Object) {
 					var s = void 0;
-					for (var c in o) typeof o[c] != "number" || yi.test(c) || (s ||= o = _i({}, o), o[c] += "px");
+					for (var c in o) typeof o[c] != "number" || Si.test(c) || (s ||= o = bi({}, o), o[c] += "px");
 				} else if (a == "defaultValue" && "value" in t && t.value == null) a = "value";
 				else if (a == "download" && !0 === o) o = "";
 				else if (a == "translate" && o === "no") o = !1;
 				else if (a[0] == "o" && a[1] == "n") {
 					var l = a.toLowerCase();
-					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Ti(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
-				} else i && Si.test(a) ? a = a.replace(Ci, "-$&").toLowerCase() : o === null && (o = void 0);
+					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Oi(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
+				} else i && Ti.test(a) ? a = a.replace(Ei, "-$&").toLowerCase() : o === null && (o = void 0);
 				r[a] = o;
 			}
 		}
@@ -2545,10 +2569,10 @@ e.vnode = function(e) {
 				e.props.selected = r.multiple ? u.indexOf(e.props.value) != -1 : u == e.props.value;
 			}));
 		}
-		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Di)) : t.className && (r.class = r.className = t.className), e.props = r;
+		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Ai)) : t.className && (r.class = r.className = t.className), e.props = r;
 	})(e);
 	else if (typeof e.type == "function" && ("ref" in e.props && "prototype" in e.type && e.type.prototype.render && (e.ref = e.props.ref, delete e.props.ref), e.type.defaultProps)) {
-		var t = _i({}, e.props);
+		var t = bi({}, e.props);
 		for (var n in e.type.defaultProps) t[n] === void 0 && (t[n] = e.type.defaultProps[n]);
 		e.props = t;
 	}
@@ -2556,14 +2580,14 @@ e.vnode = function(e) {
 		value: e.ref,
 		configurable: !0,
 		writable: !0
-	}), e.$$typeof = xi, Oi && Oi(e);
+	}), e.$$typeof = wi, ji && ji(e);
 };
 // src/components/ColourBar.tsx
-var ki = 256, Ai = Float32Array.from({ length: ki }, (e, t) => t / 255);
-function ji({ pane: e }) {
+var Mi = 256, Ni = Float32Array.from({ length: Mi }, (e, t) => t / 255);
+function Pi({ pane: e }) {
 	let t = B(null);
 	return z(() => {
-		t.current && ni(t.current, Ai, [1, ki], (e) => e, ft(e.colours));
+		t.current && ii(t.current, Ni, [1, Mi], (e) => e, ft(e.colours));
 	}, [e.colours]), /* @__PURE__ */ $("div", {
 		class: "colour-bar",
 		children: [
@@ -2590,7 +2614,7 @@ function ji({ pane: e }) {
 	});
 }
 // src/components/PrefixMass.tsx
-function Mi({ pane: e, received: t }) {
+function Fi({ pane: e, received: t }) {
 	if (!X(e.map) || e.difference) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
 	let { prefix: n, total: r } = e.map, i = e.look.layout.prefix.slice(-n.length || e.look.layout.prefix.length), a = [...Array.from(n, (e, t) => ({
 		name: Wt(i[t] ?? ""),
@@ -2626,25 +2650,9 @@ function Mi({ pane: e, received: t }) {
 		})]
 	});
 }
-// src/engine/tints.ts
-var Ni = .2;
-function Pi(e, t) {
-	let n = 1 / e.length;
-	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
-		if (!e.chosen[s]) return [];
-		let c = Ni + .7 * o / (r.maximum || 1);
-		return [{
-			x: s % t + a * n,
-			y: Math.floor(s / t),
-			width: n,
-			colour: i,
-			opacity: c
-		}];
-	}));
-}
 // src/components/Tints.tsx
-var Fi = bi(function({ tinted: e, columns: t }) {
-	return /* @__PURE__ */ $(b, { children: Pi(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
+var Ii = Ci(function({ tinted: e, columns: t }) {
+	return /* @__PURE__ */ $(b, { children: kn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
 		x: e,
 		y: t,
 		width: n,
@@ -2652,13 +2660,13 @@ var Fi = bi(function({ tinted: e, columns: t }) {
 		fill: r,
 		"fill-opacity": i
 	}, `${e} ${t}`)) });
-}), Ii = {
+}), Li = {
 	ArrowUp: [-1, 0],
 	ArrowDown: [1, 0],
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1]
 };
-function Li(e) {
+function Ri(e) {
 	let { pane: t } = e, n = B(null), [r, i] = t.look.layout.grid, [a, o] = t.image.input_size, s = e.probe === null ? null : Y(e.probe, t.look), c = (e) => {
 		let t = n.current?.getBoundingClientRect() ?? new DOMRect(), a = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
@@ -2688,7 +2696,7 @@ function Li(e) {
 			e.onLock(Ht(n, r), t.shiftKey);
 		},
 		onKeyDown: (n) => {
-			let r = Ii[n.key];
+			let r = Li[n.key];
 			if (r) e.onMove(Yt(t.query, r[0], r[1], t.look));
 			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey);
 			else if (n.key === "Escape") e.onRelease();
@@ -2696,11 +2704,11 @@ function Li(e) {
 			n.preventDefault(), n.stopPropagation();
 		},
 		children: [
-			/* @__PURE__ */ $(Hr, { image: t.image }),
+			/* @__PURE__ */ $(Wr, { image: t.image }),
 			/* @__PURE__ */ $("div", {
 				class: "over",
 				style: { opacity: e.opacity },
-				children: /* @__PURE__ */ $(ei, {
+				children: /* @__PURE__ */ $(ni, {
 					pane: t,
 					smoothed: e.smoothed
 				})
@@ -2711,25 +2719,25 @@ function Li(e) {
 				preserveAspectRatio: "none",
 				"aria-hidden": "true",
 				children: [
-					t.mask && /* @__PURE__ */ $(Ri, {
+					t.mask && /* @__PURE__ */ $(zi, {
 						chosen: t.mask.chosen,
 						grid: [r, i]
 					}),
-					t.tinted.length > 0 && /* @__PURE__ */ $(Fi, {
+					t.tinted.length > 0 && /* @__PURE__ */ $(Ii, {
 						tinted: t.tinted,
 						columns: i
 					}),
-					t.tinted.map(({ query: e, colour: t }) => /* @__PURE__ */ $(zi, {
+					t.tinted.map(({ query: e, colour: t }) => /* @__PURE__ */ $(Bi, {
 						query: e,
 						colour: t,
 						grid: [r, i]
 					}, e)),
-					t.tinted.length === 0 && /* @__PURE__ */ $(zi, {
+					t.tinted.length === 0 && /* @__PURE__ */ $(Bi, {
 						query: t.query,
 						colour: "#ffffff",
 						grid: [r, i]
 					}),
-					s?.kind === "patch" && /* @__PURE__ */ $(Bi, {
+					s?.kind === "patch" && /* @__PURE__ */ $(Vi, {
 						row: s.row,
 						column: s.column,
 						class: "probe"
@@ -2743,8 +2751,8 @@ function Li(e) {
 		]
 	});
 }
-function Ri({ chosen: e, grid: t }) {
-	let n = Nn(e, t);
+function zi({ chosen: e, grid: t }) {
+	let n = Fn(e, t);
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("path", {
 		d: n,
 		class: "casing"
@@ -2754,16 +2762,16 @@ function Ri({ chosen: e, grid: t }) {
 		stroke: "#ffffff"
 	})] });
 }
-function zi({ query: e, colour: t, grid: n }) {
+function Bi({ query: e, colour: t, grid: n }) {
 	let [r, i] = e.split(",").map(Number);
-	return r === void 0 || i === void 0 || r >= n[0] || i >= n[1] ? null : /* @__PURE__ */ $(Bi, {
+	return r === void 0 || i === void 0 || r >= n[0] || i >= n[1] ? null : /* @__PURE__ */ $(Vi, {
 		row: r,
 		column: i,
 		class: "marker",
 		colour: t
 	});
 }
-function Bi(e) {
+function Vi(e) {
 	let t = {
 		x: e.column,
 		y: e.row,
@@ -2780,7 +2788,7 @@ function Bi(e) {
 	})] });
 }
 // src/components/PaneView.tsx
-var Vi = bi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
+var Hi = Ci(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
 	let o = e.look.layout.grid[0] * e.look.layout.grid[1];
 	return /* @__PURE__ */ $("section", {
 		class: "pane",
@@ -2804,7 +2812,7 @@ var Vi = bi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 					})
 				]
 			}),
-			/* @__PURE__ */ $(Li, {
+			/* @__PURE__ */ $(Ri, {
 				pane: e,
 				name: r ? `Picture ${r}` : "Picture",
 				smoothed: t.smooth,
@@ -2817,18 +2825,18 @@ var Vi = bi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 				class: "caption",
 				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${gn(e.mask, o)}.`]
 			}),
-			e.tinted.length > 0 ? /* @__PURE__ */ $(Hi, {
+			e.tinted.length > 0 ? /* @__PURE__ */ $(Ui, {
 				pane: e,
 				patches: o
-			}) : X(e.map) && /* @__PURE__ */ $(ji, { pane: e }),
-			/* @__PURE__ */ $(Mi, {
+			}) : X(e.map) && /* @__PURE__ */ $(Pi, { pane: e }),
+			/* @__PURE__ */ $(Fi, {
 				pane: e,
 				received: t.direction === "to"
 			})
 		]
 	});
 });
-function Hi({ pane: e, patches: t }) {
+function Ui({ pane: e, patches: t }) {
 	return /* @__PURE__ */ $("ul", {
 		class: "legend",
 		children: e.tinted.map(({ query: e, colour: n, words: r, map: i, mask: a }) => /* @__PURE__ */ $("li", { children: [
@@ -2845,7 +2853,7 @@ function Hi({ pane: e, patches: t }) {
 	});
 }
 // src/maps/ticks.ts
-function Ui(e, t) {
+function Wi(e, t) {
 	if (!(e > 0) || !Number.isFinite(e)) return [0];
 	let n = e / t, r = 10 ** Math.floor(Math.log10(n)), i = r * ([
 		1,
@@ -2857,13 +2865,13 @@ function Ui(e, t) {
 	return Array.from({ length: a + 1 }, (e, t) => Number((t * i).toPrecision(12)));
 }
 // src/components/Plots.tsx
-var Wi = 240, Gi = 150, Ki = 34, qi = 14;
-function Ji({ gallery: e, state: t, update: n }) {
+var Gi = 240, Ki = 150, qi = 34, Ji = 14;
+function Yi({ gallery: e, state: t, update: n }) {
 	let { shown: r, rescale: i } = t, [a, o, s] = V(() => [
 		"distance",
 		"entropy",
 		"prefix"
-	].map((t) => Yr(e, r, t, i)), [
+	].map((t) => Zr(e, r, t, i)), [
 		e,
 		r,
 		i
@@ -2875,21 +2883,21 @@ function Ji({ gallery: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "plot-row",
 			children: [
-				a && /* @__PURE__ */ $(Yi, {
+				a && /* @__PURE__ */ $(Xi, {
 					title: "Distance",
 					unit: "px",
 					data: a,
 					state: t,
 					update: n
 				}),
-				o && /* @__PURE__ */ $(Yi, {
+				o && /* @__PURE__ */ $(Xi, {
 					title: "Entropy",
 					unit: "nats",
 					data: o,
 					state: t,
 					update: n
 				}),
-				s && /* @__PURE__ */ $(Yi, {
+				s && /* @__PURE__ */ $(Xi, {
 					title: "Prefix mass",
 					unit: "%",
 					data: s,
@@ -2899,7 +2907,7 @@ function Ji({ gallery: e, state: t, update: n }) {
 			]
 		}), a ? /* @__PURE__ */ $("div", {
 			class: "plot-foot",
-			children: [/* @__PURE__ */ $(Ir, {
+			children: [/* @__PURE__ */ $(Rr, {
 				label: "distance with rows rescaled to 1 over the patches",
 				checked: i,
 				onChange: (e) => n({ rescale: e })
@@ -2913,13 +2921,13 @@ function Ji({ gallery: e, state: t, update: n }) {
 		})]
 	});
 }
-function Yi(e) {
-	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => Xi(r, n), [r, n]), s = (e) => {
+function Xi(e) {
+	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => Zi(r, n), [r, n]), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect(), n = {
-			x: (e.clientX - t.left) / t.width * Wi,
-			y: (e.clientY - t.top) / t.height * Gi
-		}, r = Zi(o.dots, n);
-		r && (r.layer !== i.layer || r.head !== i.head) && a(gr(i, r.layer, r.head));
+			x: (e.clientX - t.left) / t.width * Gi,
+			y: (e.clientY - t.top) / t.height * Ki
+		}, r = Qi(o.dots, n);
+		r && (r.layer !== i.layer || r.head !== i.head) && a(vr(i, r.layer, r.head));
 	}, c = o.dots.filter(({ layer: e, head: t }) => e === i.layer && (t === i.head || i.head === "mean")), l = Math.min(...o.dots.map((e) => e.value)), u = Math.max(...o.dots.map((e) => e.value));
 	return /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", {
 		title: r.convention,
@@ -2941,13 +2949,13 @@ function Yi(e) {
 			]
 		})]
 	}), /* @__PURE__ */ $("svg", {
-		viewBox: `0 0 ${Wi} ${Gi}`,
+		viewBox: `0 0 ${Gi} ${Ki}`,
 		role: "img",
 		"aria-label": `${r.convention}: every head by layer, from ${o.words(l)} to ${o.words(u)}`,
 		onPointerMove: s,
 		children: [
 			o.ticks.map(({ y: e, label: t }) => /* @__PURE__ */ $("g", { children: [/* @__PURE__ */ $("line", {
-				x1: Ki,
+				x1: qi,
 				x2: 232,
 				y1: e,
 				y2: e,
@@ -2972,7 +2980,7 @@ function Yi(e) {
 				children: "layer"
 			}),
 			o.baseline !== null && /* @__PURE__ */ $("line", {
-				x1: Ki,
+				x1: qi,
 				x2: 232,
 				y1: o.baseline,
 				y2: o.baseline,
@@ -2999,8 +3007,8 @@ function Yi(e) {
 		]
 	})] });
 }
-function Xi(e, t) {
-	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Ui(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
+function Zi(e, t) {
+	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Wi(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
 		layer: t,
 		head: n,
 		value: e,
@@ -3025,8 +3033,8 @@ function Xi(e, t) {
 		words: (e) => `${(e * n).toPrecision(3)} ${t}`
 	};
 }
-function Zi(e, t) {
-	let n = null, r = qi;
+function Qi(e, t) {
+	let n = null, r = Ji;
 	for (let i of e) {
 		let e = Math.hypot(i.x - t.x, i.y - t.y);
 		e < r && ([n, r] = [i, e]);
@@ -3034,7 +3042,7 @@ function Zi(e, t) {
 	return n;
 }
 // src/components/Provenance.tsx
-function Qi({ payload: e, look: t, image: n, letter: r, checks: i }) {
+function $i({ payload: e, look: t, image: n, letter: r, checks: i }) {
 	let a = Object.entries(t.conventions);
 	return /* @__PURE__ */ $("section", {
 		class: "provenance",
@@ -3050,46 +3058,46 @@ function Qi({ payload: e, look: t, image: n, letter: r, checks: i }) {
 					class: "figures",
 					children: [/* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["What the model saw ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: na(n.input_size)
+						children: ra(n.input_size)
 					})] }), /* @__PURE__ */ $("img", {
 						src: n.seen,
 						alt: `The model's input, made from ${n.name}`
 					})] }), n.original && n.original_size && n.box && /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["The original ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: na(n.original_size)
-					})] }), /* @__PURE__ */ $(ta, { image: n })] })]
+						children: ra(n.original_size)
+					})] }), /* @__PURE__ */ $(na, { image: n })] })]
 				}), /* @__PURE__ */ $("dl", { children: [
 					/* @__PURE__ */ $("dt", { children: "picture" }),
 					/* @__PURE__ */ $("dd", { children: [n.name, n.note && ` (${n.note})`] }),
 					/* @__PURE__ */ $("dt", { children: "rows in this page" }),
-					/* @__PURE__ */ $("dd", { children: $i(t, i) }),
+					/* @__PURE__ */ $("dd", { children: ea(t, i) }),
 					/* @__PURE__ */ $("dt", { children: "page" }),
 					/* @__PURE__ */ $("dd", { children: [
 						e.made_by,
 						", format ",
 						e.version
 					] }),
-					t.facts.map(([e, t]) => /* @__PURE__ */ $(ea, {
+					t.facts.map(([e, t]) => /* @__PURE__ */ $(ta, {
 						name: e,
 						value: t
 					}, e))
 				] })]
 			}),
-			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(ea, {
+			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(ta, {
 				name: e.replaceAll("_", " "),
 				value: t
 			}, e)) })] })
 		]
 	});
 }
-function $i(e, { python: t, here: n, layers: r }) {
-	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ra(n)}`;
-	return `agree with Python’s to ${ra(t)} of a row’s maximum (${e.rows_compared})${i}`;
+function ea(e, { python: t, here: n, layers: r }) {
+	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ia(n)}`;
+	return `agree with Python’s to ${ia(t)} of a row’s maximum (${e.rows_compared})${i}`;
 }
-function ea({ name: e, value: t }) {
+function ta({ name: e, value: t }) {
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("dt", { children: e }), /* @__PURE__ */ $("dd", { children: t })] });
 }
-function ta({ image: e }) {
+function na({ image: e }) {
 	let [t, n] = e.original_size, [r, i, a, o] = e.box;
 	return /* @__PURE__ */ $("div", {
 		class: "original",
@@ -3114,15 +3122,15 @@ function ta({ image: e }) {
 		})]
 	});
 }
-function na([e, t]) {
+function ra([e, t]) {
 	return `${e} × ${t} px`;
 }
-function ra(e) {
+function ia(e) {
 	return e === 0 ? "0" : e.toExponential(1).replace("e-", "e−").replace("e+0", "");
 }
 // src/components/TopPatches.tsx
-var ia = 10;
-function aa({ pane: e, letter: t }) {
+var aa = 10;
+function oa({ pane: e, letter: t }) {
 	let n = Z(e);
 	if (!n) return null;
 	let r = e.difference !== null, i = r ? _t : K, a = X(e.map) && !r ? Array.from(e.map.prefix) : [], o = e.look.layout.prefix.slice(-a.length || e.look.layout.prefix.length);
@@ -3148,7 +3156,7 @@ function aa({ pane: e, letter: t }) {
 					children: "× uniform"
 				})
 			] }) }),
-			/* @__PURE__ */ $("tbody", { children: [wn(n, e.look.layout.grid[1], ia).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
+			/* @__PURE__ */ $("tbody", { children: [wn(n, e.look.layout.grid[1], aa).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
 				/* @__PURE__ */ $("td", { children: t }),
 				/* @__PURE__ */ $("td", { children: a }),
 				/* @__PURE__ */ $("td", { children: i(o) }),
@@ -3168,7 +3176,7 @@ function aa({ pane: e, letter: t }) {
 	});
 }
 // src/components/Tour.tsx
-var oa = [
+var sa = [
 	{
 		target: "picture",
 		text: "A Vision Transformer cuts the picture into patches; point at one, and the colours show where it looks.",
@@ -3204,15 +3212,15 @@ var oa = [
 		change: { scale: "linear" }
 	}
 ];
-function sa(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = oa[t];
+function ca(e) {
+	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = sa[t];
 	return z(() => {
 		if (!o) return;
 		o.change && i(o.change);
 		let e = n?.querySelector(`[data-tour="${o.target}"]`);
 		return e?.classList.add("toured"), e?.scrollIntoView({
 			block: "nearest",
-			behavior: ca() ? "auto" : "smooth"
+			behavior: la() ? "auto" : "smooth"
 		}), a.current?.focus({ preventScroll: !0 }), () => e?.classList.remove("toured");
 	}, [t, n]), o ? /* @__PURE__ */ $("div", {
 		ref: a,
@@ -3227,7 +3235,7 @@ function sa(e) {
 					"Step ",
 					t + 1,
 					" of ",
-					oa.length
+					sa.length
 				]
 			}),
 			/* @__PURE__ */ $("p", { children: o.text }),
@@ -3240,7 +3248,7 @@ function sa(e) {
 						onClick: () => r(t - 1),
 						children: "Back"
 					}),
-					t + 1 < oa.length && /* @__PURE__ */ $("button", {
+					t + 1 < sa.length && /* @__PURE__ */ $("button", {
 						type: "button",
 						class: "primary",
 						onClick: () => r(t + 1),
@@ -3248,22 +3256,22 @@ function sa(e) {
 					}),
 					/* @__PURE__ */ $("button", {
 						type: "button",
-						class: t + 1 < oa.length ? "" : "primary",
+						class: t + 1 < sa.length ? "" : "primary",
 						onClick: () => r(null),
-						children: t + 1 < oa.length ? "Close" : "Done"
+						children: t + 1 < sa.length ? "Close" : "Done"
 					})
 				]
 			})
 		]
 	}) : null;
 }
-function ca() {
+function la() {
 	return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 // src/components/App.tsx
-function la({ payload: e, source: t, address: n }) {
-	let { gallery: r, revision: i, failure: a } = da(e, t), [o, s] = R(() => n ? br(n.read(), e) : mr(e));
-	return r ? /* @__PURE__ */ $(ua, {
+function ua({ payload: e, source: t, address: n }) {
+	let { gallery: r, revision: i, failure: a } = fa(e, t), [o, s] = R(() => n ? Sr(n.read(), e) : gr(e));
+	return r ? /* @__PURE__ */ $(da, {
 		payload: e,
 		address: n,
 		gallery: r,
@@ -3275,7 +3283,7 @@ function la({ payload: e, source: t, address: n }) {
 		children: a ? `vitscope cannot show this: ${a}` : "Opening …"
 	});
 }
-function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
+function da({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
 	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = R(null), [m, h] = R(null), g = we(), _ = Ce((e) => a((t) => ({
 		...t,
 		...e
@@ -3295,7 +3303,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		i,
 		o
 	]), x = b ? [y, b] : [y];
-	fa(t, i, e, a), z(() => {
+	pa(t, i, e, a), z(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
@@ -3314,7 +3322,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				(n ? l : s)(e && t(e)), (n ? s : l)(null);
 			},
 			onLock: (e, n) => {
-				S.current = !0, s(null), _(hr(i, t(e), n));
+				S.current = !0, s(null), _(_r(i, t(e), n));
 			},
 			onMove: (e) => {
 				S.current = !0, i.locked.length > 0 ? _({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e));
@@ -3330,22 +3338,22 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		...t ? [{
 			label: "Copy link",
 			title: "to exactly what is shown",
-			run: async () => d(await pa(t, i, e))
+			run: async () => d(await ma(t, i, e))
 		}] : [],
 		{
 			label: "PNG",
 			title: "download what is shown as a picture",
-			run: () => or(x, i)
+			run: () => cr(x, i)
 		},
 		{
 			label: "SVG",
 			title: "download what is shown as a drawing",
-			run: () => ar(x, i)
+			run: () => sr(x, i)
 		},
 		{
 			label: "CSV",
 			title: "download the numbers of what is shown",
-			run: () => sr(x)
+			run: () => lr(x)
 		}
 	], T = sn(i, o, y.look), E = {
 		look: y.look,
@@ -3359,9 +3367,9 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		class: `page ${b ? "two" : "one"}`,
 		onKeyDown: (e) => e.key === "Escape" && (f === null ? v() : p(null)),
 		children: [
-			/* @__PURE__ */ $(Jr, {
+			/* @__PURE__ */ $(Xr, {
 				title: e.title,
-				summary: ma(y),
+				summary: ha(y),
 				actions: w
 			}),
 			/* @__PURE__ */ $("main", { children: [/* @__PURE__ */ $("div", {
@@ -3370,7 +3378,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				children: [
 					/* @__PURE__ */ $("div", {
 						class: "panes",
-						children: x.map((e, t) => /* @__PURE__ */ $(Vi, {
+						children: x.map((e, t) => /* @__PURE__ */ $(Hi, {
 							pane: e,
 							state: i,
 							probe: c && Jt(c, y.look, e.look),
@@ -3384,7 +3392,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 						class: "help faint",
 						children: "Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys: arrows move, Enter locks, Esc releases."
 					}),
-					/* @__PURE__ */ $(Wr, {
+					/* @__PURE__ */ $(Kr, {
 						payload: e,
 						state: i,
 						update: _
@@ -3393,37 +3401,38 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 			}), /* @__PURE__ */ $("div", {
 				class: "side",
 				children: [
-					/* @__PURE__ */ $(zr, {
+					/* @__PURE__ */ $(Vr, {
 						...E,
-						lock: (e, t) => _(hr(i, e, t))
+						lock: (e, t) => _(_r(i, e, t))
 					}),
-					/* @__PURE__ */ $(li, {
+					/* @__PURE__ */ $(di, {
 						gallery: n,
 						state: i,
 						query: T,
 						revision: r,
 						update: _
 					}),
-					/* @__PURE__ */ $(Ji, {
+					/* @__PURE__ */ $(Yi, {
 						gallery: n,
 						state: i,
 						update: _
 					})
 				]
 			})] }),
-			/* @__PURE__ */ $("div", {
+			/* @__PURE__ */ $("section", {
 				class: "below",
+				"aria-label": "Numbers and provenance",
 				children: x.map((t, r) => /* @__PURE__ */ $("div", {
 					class: "details",
-					children: [/* @__PURE__ */ $(aa, {
+					children: [/* @__PURE__ */ $(oa, {
 						pane: t,
 						letter: b ? "AB"[r] : ""
-					}), /* @__PURE__ */ $(Qi, {
+					}), /* @__PURE__ */ $($i, {
 						payload: e,
 						look: t.look,
 						image: t.image,
 						letter: b ? "AB"[r] : "",
-						checks: Ar(n, t.view)
+						checks: Mr(n, t.view)
 					})]
 				}, r))
 			}),
@@ -3432,7 +3441,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				role: "status",
 				children: u
 			}),
-			f !== null && /* @__PURE__ */ $(sa, {
+			f !== null && /* @__PURE__ */ $(ca, {
 				step: f,
 				root: m,
 				go: p,
@@ -3441,7 +3450,7 @@ function ua({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		]
 	});
 }
-function da(e, t) {
+function fa(e, t) {
 	let [n, r] = R(null), [i, a] = R(0), [o, s] = R("");
 	return z(() => {
 		let n = new it(e, t, () => a((e) => e + 1));
@@ -3452,11 +3461,11 @@ function da(e, t) {
 		failure: o
 	};
 }
-function fa(e, t, n, r) {
+function pa(e, t, n, r) {
 	let i = B(e?.read());
 	z(() => {
 		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(yr(t, n)), i.current = e.read());
+			e && e.read() === i.current && (e.write(xr(t, n)), i.current = e.read());
 		}, 150);
 		return () => clearTimeout(r);
 	}, [
@@ -3466,7 +3475,7 @@ function fa(e, t, n, r) {
 	]), z(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === yr(t, n) ? t : br(e.read(), n));
+			i.current = e.read(), r((t) => e.read() === xr(t, n) ? t : Sr(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -3475,33 +3484,33 @@ function fa(e, t, n, r) {
 		r
 	]);
 }
-async function pa(e, t, n) {
-	let r = e.link(yr(t, n));
+async function ma(e, t, n) {
+	let r = e.link(xr(t, n));
 	try {
 		return await navigator.clipboard.writeText(r), "Link copied.";
 	} catch {
 		return `This browser does not let the page copy; the link is ${r}`;
 	}
 }
-function ma(e) {
+function ha(e) {
 	let { look: t } = e;
 	return `${t.label} · ${t.layout.description} · verified to ${t.verification_error.toExponential(0)}`;
 }
 // src/version.ts
-var ha = 1;
-function ga(e) {
+var ga = 1;
+function _a(e) {
 	let { format: t, version: n } = e ?? {};
-	if (t !== "vitscope-page" || n !== ha) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ha}: write the page again with the vitscope that is installed`);
+	if (t !== "vitscope-page" || n !== ga) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ga}: write the page again with the vitscope that is installed`);
 	return e;
 }
 // src/widget.tsx
-var _a = 5e3, va = { render({ model: e, el: t }) {
+var va = 5e3, ya = { render({ model: e, el: t }) {
 	t.classList.add("vitscope", "in-notebook"), t.dataset.lmSuppressShortcuts = "true";
-	let n = xa(t, e.get("_picture")), r = new ya(e), i = setTimeout(() => {
+	let n = Sa(t, e.get("_picture")), r = new ba(e), i = setTimeout(() => {
 		n.textContent = "The interactive view needs the kernel that made it: run this cell again. Above is its picture.";
-	}, _a);
+	}, va);
 	return r.header().then((e) => {
-		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(la, {
+		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(ua, {
 			payload: e,
 			source: r,
 			address: null
@@ -3511,7 +3520,7 @@ var _a = 5e3, va = { render({ model: e, el: t }) {
 	}), () => {
 		clearTimeout(i), r.close(), P(null, t);
 	};
-} }, ya = class {
+} }, ba = class {
 	model;
 	view = String(Math.random());
 	asked = /* @__PURE__ */ new Map();
@@ -3520,7 +3529,7 @@ var _a = 5e3, va = { render({ model: e, el: t }) {
 	}
 	async header() {
 		let [e] = await this.ask("header", 0);
-		return ga(JSON.parse(e.header ?? "{}"));
+		return _a(JSON.parse(e.header ?? "{}"));
 	}
 	async bytes(e) {
 		let [, t] = await this.ask("block", e), n = t[0];
@@ -3532,7 +3541,7 @@ var _a = 5e3, va = { render({ model: e, el: t }) {
 	}
 	ask(e, t) {
 		return new Promise((n) => {
-			this.asked.set(ba(e === "header", t), (e, t) => n([e, t])), this.model.send({
+			this.asked.set(xa(e === "header", t), (e, t) => n([e, t])), this.model.send({
 				want: e,
 				index: t,
 				view: this.view
@@ -3541,17 +3550,17 @@ var _a = 5e3, va = { render({ model: e, el: t }) {
 	}
 	hear = (e, t) => {
 		if (e.view !== this.view) return;
-		let n = ba(e.header !== void 0, e.index);
+		let n = xa(e.header !== void 0, e.index);
 		this.asked.get(n)?.(e, t), this.asked.delete(n);
 	};
 };
-function ba(e, t) {
+function xa(e, t) {
 	return e ? "header" : `block ${t}`;
 }
-function xa(e, t) {
+function Sa(e, t) {
 	let n = document.createElement("img");
 	n.src = t, n.alt = "Summary of the look", n.style.maxWidth = "100%";
 	let r = document.createElement("p");
 	return r.textContent = "Opening …", e.replaceChildren(n, r), r;
 }
-export { va as default };
+export { ya as default };
