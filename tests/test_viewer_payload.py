@@ -419,10 +419,25 @@ def test_images_of_one_model_and_size_can_be_one_look(bundled, whole):
         assert [index for index, entry in enumerate(attention) if entry] == [0, 5]
         exact = reference.probabilities(source.attention_seen.layers[5])[0].numpy()
         assert row_errors(document.rows(attention[5], None), exact).max() < 1e-3
-    layer_errors = [layer["verification_error"] for layer in document.header["looks"][0]["layers"]]
-    assert layer_errors == [
-        max(one.error, other.error) for one, other in zip(looks[0].layers, looks[2].layers, strict=True)
-    ]
+
+
+def test_images_that_join_a_look_carry_its_layers_and_raise_its_errors(bundled):
+    first, second = photo(bundled), photo(bundled)
+    seen = second.attention_seen
+    doubtful = tuple(replace(call, error=error) for call, error in zip(seen.layers, (0.5, 0, 0, 0, 0, 0), strict=True))
+    second = replace(second, attention_seen=replace(seen, layers=doubtful))
+    builder = Builder(limit_bytes=1_500_000)
+    builder.add(first, share=0.5, merge=True)
+    builder.add(second, merge=True)  # with room for more
+    document = document_of(builder.payload())
+    layers = carried(document)
+    assert {0, 5} <= set(layers) < set(range(6))
+    assert [i for i, entry in enumerate(document.image(image=1)["attention"]) if entry] == layers
+    header = document.header["looks"][0]
+    errors = [layer["verification_error"] for layer in header["layers"]]
+    assert errors == [0.5] + [layer.error for layer in first.layers[1:]]
+    assert header["verification_error"] == 0.5
+    assert dict(header["facts"])["verification error"].startswith("5.0e-01")
 
 
 def test_a_bias_that_is_shared_is_written_once():
@@ -461,3 +476,11 @@ def test_names_that_are_no_unicode_become_replacement_characters(bundled):
     shown = replace(look.shown[0], name=odd, note=odd)
     document = document_of(build(replace(look, shown=(shown,)), title=odd))
     assert document.image()["name"] == document.image()["note"] == document.header["title"] == "caf\ufffd.png"
+
+
+def test_what_is_idle_for_one_model_is_still_said_of_the_next():
+    square = {"fit": "crop", "resize": [7, 11], "aspect": "keep"}
+    before = facts._preprocessing(square)
+    facts._preprocessing({"fit": "crop", "resize": 7, "aspect": "keep"})  # one side: the aspect goes without saying
+    assert facts._preprocessing(square) == before
+    assert len(before) == len(facts._preprocessing({"fit": "crop", "resize": 7, "aspect": "keep"})) + 1

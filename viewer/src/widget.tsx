@@ -57,9 +57,9 @@ export default {
 };
 
 /** Asks the kernel for the header and for blocks, and pairs its answers with what was asked. */
-class Kernel implements BlockSource {
+export class Kernel implements BlockSource {
   private readonly view = String(Math.random());
-  private readonly asked = new Map<string, (answer: Answer, buffers: DataView[]) => void>();
+  private readonly asked = new Map<string, ((answer: Answer, buffers: DataView[]) => void)[]>();
 
   constructor(private readonly model: WidgetModel) {
     model.on("msg:custom", this.hear);
@@ -84,7 +84,8 @@ class Kernel implements BlockSource {
 
   private ask(want: Request["want"], index: number): Promise<[Answer, DataView[]]> {
     return new Promise((resolve) => {
-      this.asked.set(keyOf(want === "header", index), (answer, buffers) => resolve([answer, buffers]));
+      const key = keyOf(want === "header", index);
+      this.asked.set(key, [...(this.asked.get(key) ?? []), (answer, buffers) => resolve([answer, buffers])]);
       this.model.send({ want, index, view: this.view });
     });
   }
@@ -92,8 +93,9 @@ class Kernel implements BlockSource {
   private readonly hear = (answer: Answer, buffers: DataView[]): void => {
     if (answer.view !== this.view) return;
     const key = keyOf(answer.header !== undefined, answer.index);
-    this.asked.get(key)?.(answer, buffers);
+    const waiting = this.asked.get(key) ?? [];
     this.asked.delete(key);
+    for (const hear of waiting) hear(answer, buffers);
   };
 }
 

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { render as preactRender } from "preact";
-import widget, { type WidgetModel } from "../src/widget";
+import widget, { Kernel, type WidgetModel } from "../src/widget";
 
 type Hear = (message: never, buffers: DataView[]) => void;
 
@@ -79,5 +79,24 @@ describe("the notebook's widget", () => {
     expect(el.querySelector("img")).toBeNull();
     close();
     expect(listeners.size).toBe(0);
+  });
+});
+
+describe("the kernel", () => {
+  it("answers everyone who asked for a block, with bytes of their own", async () => {
+    const { model, sent, answer } = fakeModel();
+    const kernel = new Kernel(model);
+    const [one, other] = [kernel.bytes(3), kernel.bytes(3)];
+    const message = new Uint8Array([9, 9, 9, 1, 2, 3, 4, 9]); // the block lies within a longer message
+    answer({ view: sent[0]!.view, index: 3 }, [new DataView(message.buffer, 3, 4)]);
+    expect([...new Uint8Array(await one)]).toEqual([1, 2, 3, 4]);
+    expect([...new Uint8Array(await other)]).toEqual([1, 2, 3, 4]);
+  });
+
+  it("says which block came without bytes", async () => {
+    const { model, sent, answer } = fakeModel();
+    const asked = new Kernel(model).bytes(5);
+    answer({ view: sent[0]!.view, index: 5 });
+    await expect(asked).rejects.toThrow("no bytes for block 5");
   });
 });

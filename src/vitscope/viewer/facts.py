@@ -85,7 +85,7 @@ def _preprocessing(settings: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if settings is None:
         return [("preprocessing", "none: the model was shown tensors that were made ready elsewhere")]
     idle = _IDLE_WHOLE if settings.get("fit") == "whole" else _IDLE_CROP
-    idle |= {"aspect"} if isinstance(settings.get("resize"), int) else set()
+    idle = idle | ({"aspect"} if isinstance(settings.get("resize"), int) else set())  # a new set
     names = [name for name in (*_TRANSFORM, *sorted(set(settings) - set(_TRANSFORM))) if name in settings]
     return [(_TRANSFORM.get(name, name), _setting(name, settings[name])) for name in names if name not in idle]
 

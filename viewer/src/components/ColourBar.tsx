@@ -1,5 +1,5 @@
 /** What the colours mean: always in sight, always in numbers. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { table } from "../colours/colours";
 import type { Pane } from "../engine/pane";
 import { paintValues } from "./MapCanvas";
@@ -9,7 +9,7 @@ const RAMP = Float32Array.from({ length: STEPS }, (_, step) => step / (STEPS - 1
 
 export function ColourBar({ pane }: { pane: Pane }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (canvas.current) paintValues(canvas.current, RAMP, [1, STEPS], (share) => share, table(pane.colours));
   }, [pane.colours]);
   return (

@@ -1,5 +1,5 @@
 /** A map as pixels, a patch each (or finer, where it is smoothed): what lies over the picture, and thumbnails. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { paint, table } from "../colours/colours";
 import type { Pane } from "../engine/pane";
 import { shownMap } from "../engine/words";
@@ -9,7 +9,7 @@ const SMOOTH_FACTOR = 8;
 
 export function MapCanvas({ pane, smoothed }: { pane: Pane; smoothed: boolean }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (canvas.current) drawPane(canvas.current, pane, smoothed);
   });
   return <canvas ref={canvas} class={`map ${smoothed ? "smooth" : ""}`} aria-hidden="true" />;
@@ -23,7 +23,7 @@ export function drawPane(canvas: HTMLCanvasElement, pane: Pane, smoothed: boolea
   const mask = pane.mask;
   const finer =
     smoothed && !mask ? smooth(map.values, grid, SMOOTH_FACTOR) : { values: map.values, size: grid };
-  const alpha = mask ? (patch: number): number => (mask.chosen[patch] ? 255 : 0) : undefined;
+  const alpha = mask ? (patch: number): number => (mask.chosen[patch] ? 1 : 0) : undefined;
   paintValues(
     canvas,
     finer.values,

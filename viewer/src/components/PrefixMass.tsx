@@ -1,21 +1,17 @@
 /** How much of the row falls on prefix tokens, which no map over the picture can show. */
 import { isMap } from "../engine/maps";
 import type { Pane } from "../engine/pane";
+import { prefixShares } from "../engine/words";
 import { percent } from "../maps/format";
 import { shortName } from "../state/query";
 
 export function PrefixMass({ pane, received }: { pane: Pane; received: boolean }) {
   if (!isMap(pane.map) || pane.difference) return <div class="prefix-mass" />;
-  const { prefix, total } = pane.map;
-  const names = pane.look.layout.prefix.slice(-prefix.length || pane.look.layout.prefix.length);
-  const parts = Array.from(prefix, (weight, index) => ({
-    name: shortName(names[index] ?? ""),
-    weight,
-    kind: "token",
-  }));
-  const all = [...parts, { name: "patches", weight: total, kind: "patches" }];
+  const tokens = prefixShares(pane.map, pane.look);
+  if (tokens.length === 0) return <div class="prefix-mass" />;
+  const parts = tokens.map(({ name, weight }) => ({ name: shortName(name), weight, kind: "token" }));
+  const all = [...parts, { name: "patches", weight: pane.map.total, kind: "patches" }];
   const sum = all.reduce((whole, { weight }) => whole + weight, 0) || 1;
-  if (prefix.length === 0) return <div class="prefix-mass" />;
   return (
     <div class="prefix-mass">
       <div class="shares" aria-hidden="true">

@@ -3,6 +3,7 @@ import { useRef } from "preact/hooks";
 import type { Pane } from "../engine/pane";
 import { patchWords } from "../engine/words";
 import { outline } from "../maps/outline";
+import type { Look } from "../payload";
 import { moveQuery, patchQuery, type Query, queryWords, resolveQuery } from "../state/query";
 import { MapCanvas } from "./MapCanvas";
 import { Picture } from "./Picture";
@@ -94,9 +95,9 @@ export function Stage(props: StageProps) {
         {pane.mask && <Outline chosen={pane.mask.chosen} grid={[rows, columns]} />}
         {pane.tinted.length > 0 && <Tints tinted={pane.tinted} columns={columns} />}
         {pane.tinted.map(({ query, colour }) => (
-          <Marker key={query} query={query} colour={colour} grid={[rows, columns]} />
+          <Marker key={query} query={query} colour={colour} look={pane.look} />
         ))}
-        {pane.tinted.length === 0 && <Marker query={pane.query} colour="#ffffff" grid={[rows, columns]} />}
+        {pane.tinted.length === 0 && <Marker query={pane.query} colour="#ffffff" look={pane.look} />}
         {probe?.kind === "patch" && <Cell row={probe.row} column={probe.column} class="probe" />}
       </svg>
       {probe?.kind === "patch" && (
@@ -117,10 +118,10 @@ function Outline({ chosen, grid }: { chosen: ArrayLike<number>; grid: [number, n
   );
 }
 
-function Marker({ query, colour, grid }: { query: Query; colour: string; grid: [number, number] }) {
-  const [row, column] = query.split(",").map(Number);
-  if (row === undefined || column === undefined || row >= grid[0] || column >= grid[1]) return null;
-  return <Cell row={row} column={column} class="marker" colour={colour} />;
+function Marker({ query, colour, look }: { query: Query; colour: string; look: Look }) {
+  const resolved = resolveQuery(query, look);
+  if (resolved?.kind !== "patch") return null;
+  return <Cell row={resolved.row} column={resolved.column} class="marker" colour={colour} />;
 }
 
 function Cell(props: { row: number; column: number; class: string; colour?: string }) {

@@ -1,7 +1,6 @@
 /** The map as a table: its strongest patches, for those who read rather than look. */
-import { isMap } from "../engine/maps";
 import type { Pane } from "../engine/pane";
-import { shownMap, signed, strongest } from "../engine/words";
+import { prefixShares, shownMap, signed, strongest } from "../engine/words";
 import { percent, timesUniform } from "../maps/format";
 import { shortName } from "../state/query";
 
@@ -12,8 +11,6 @@ export function TopPatches({ pane, letter }: { pane: Pane; letter: string }) {
   if (!map) return null;
   const difference = pane.difference !== null;
   const show = difference ? signed : percent;
-  const prefix = isMap(pane.map) && !difference ? Array.from(pane.map.prefix) : [];
-  const names = pane.look.layout.prefix.slice(-prefix.length || pane.look.layout.prefix.length);
   return (
     <table class="top-patches">
       <caption>
@@ -37,9 +34,9 @@ export function TopPatches({ pane, letter }: { pane: Pane; letter: string }) {
             {!difference && <td>{timesUniform(weight, map.uniform)}</td>}
           </tr>
         ))}
-        {prefix.map((weight, index) => (
-          <tr key={`prefix ${index}`} class="prefix">
-            <td colSpan={2}>{shortName(names[index] ?? "")}</td>
+        {prefixShares(map, pane.look).map(({ name, weight }) => (
+          <tr key={name} class="prefix">
+            <td colSpan={2}>{shortName(name)}</td>
             <td>{percent(weight)}</td>
             <td>{timesUniform(weight, map.uniform)}</td>
           </tr>

@@ -68,7 +68,7 @@ function drawLayer(grid: HTMLElement | null, { gallery, state, query }: Drawn, l
     if (!isMap(map)) continue;
     const ends = scaleOf(state, map, shared);
     const mask = state.method === "mask" ? topMass(map.values, state.mass).chosen : null;
-    const alpha = mask ? (patch: number): number => (mask[patch] ? 255 : 0) : undefined;
+    const alpha = mask ? (patch: number): number => (mask[patch] ? 1 : 0) : undefined;
     paintValues(
       canvas,
       map.values,

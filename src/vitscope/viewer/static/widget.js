@@ -282,11 +282,11 @@ function xe(e, t) {
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
 function R(e) {
-	return fe = 1, Se(Me, e);
+	return fe = 1, Se(Ne, e);
 }
 function Se(e, t, n) {
 	var r = xe(F++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Me(void 0, t), function(e) {
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ne(void 0, t), function(e) {
 		var t = (r.__N || r.__)[0], n = r.t(t, e);
 		de(t, n) || (r.__N = [n, r.__[1]], r.__c.setState({}));
 	}], r.__c = I, !I.__f)) {
@@ -309,7 +309,11 @@ function Se(e, t, n) {
 }
 function z(e, t) {
 	var n = xe(F++, 3);
-	!L.__s && je(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, I.__H.__h.push(n));
+	!L.__s && Me(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, I.__H.__h.push(n));
+}
+function Ce(e, t) {
+	var n = xe(F++, 4);
+	!L.__s && Me(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, I.__h.push(n));
 }
 function B(e) {
 	return fe = 5, V(function() {
@@ -318,14 +322,14 @@ function B(e) {
 }
 function V(e, t) {
 	var n = xe(F++, 7);
-	return je(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+	return Me(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function Ce(e, t) {
+function we(e, t) {
 	return fe = 8, V(function() {
 		return e;
 	}, t);
 }
-function we() {
+function Te() {
 	var e = xe(F++, 11);
 	if (!e.__) {
 		for (var t = I.__v; !t.__m && t.__;) t = t.__;
@@ -334,18 +338,18 @@ function we() {
 	}
 	return e.__;
 }
-function Te() {
+function Ee() {
 	var e;
 	do {
 		for (; e = me.shift();) try {
-			ke(e);
+			Ae(e);
 		} catch (t) {
 			L.__e(t, { __: (e = e.__P) && e.__v });
 		}
 		for (; e = pe.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(ke), t.__h.some(Ae), t.__h = [];
+				t.__h.some(Ae), t.__h.some(je), t.__h = [];
 			} catch (n) {
 				t.__h = [], L.__e(n, e.__v);
 			}
@@ -359,20 +363,20 @@ L.__b = function(e) {
 }, L.__r = function(e) {
 	ge && ge(e), F = 0;
 	var t = (I = e.__c).__H;
-	t && (le == I ? I.__h = [] : (t.__h.some(ke), t.__h.some(Ae), F = 0), t.__h = [], t.__.some(function(e) {
+	t && (le == I ? I.__h = [] : (t.__h.some(Ae), t.__h.some(je), F = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
 	})), le = I;
 }, L.diffed = function(e) {
 	_e && _e(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && Oe(pe.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && ke(pe.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
 	})), le = I = null;
 }, L.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(ke), e.__h = e.__h.filter(function(e) {
-				return !e.__ || Ae(e);
+			e.__h.some(Ae), e.__h = e.__h.filter(function(e) {
+				return !e.__ || je(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
@@ -390,74 +394,74 @@ L.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, Oe(me.push(r));
-			} else ke(r);
+				r.__P = n, ke(me.push(r));
+			} else Ae(r);
 		} catch (e) {
 			t = e;
 		}
 	}), r.__H = void 0, t && L.__e(t, r.__v));
 };
-var Ee = typeof requestAnimationFrame == "function";
-function De(e) {
-	var t, n = function() {
-		clearTimeout(r), Ee && cancelAnimationFrame(t), setTimeout(e);
-	}, r = setTimeout(n, 35);
-	Ee && (t = requestAnimationFrame(n));
-}
+var De = typeof requestAnimationFrame == "function";
 function Oe(e) {
-	e != 1 && ue == L.requestAnimationFrame || ((ue = L.requestAnimationFrame) || De)(Te);
+	var t, n = function() {
+		clearTimeout(r), De && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	De && (t = requestAnimationFrame(n));
 }
 function ke(e) {
+	e != 1 && ue == L.requestAnimationFrame || ((ue = L.requestAnimationFrame) || Oe)(Ee);
+}
+function Ae(e) {
 	var t = I, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), I = t;
 }
-function Ae(e) {
+function je(e) {
 	var t = I;
 	e.__c = e.__(), I = t;
 }
-function je(e, t) {
+function Me(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
 		return !de(t, e[n]);
 	});
 }
-function Me(e, t) {
+function Ne(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // src/numbers/read.ts
-var Ne = {
+var Pe = {
 	float16: 2,
 	float32: 4
 };
-function Pe(e, t) {
-	let n = Fe(e.shape);
-	return Ie(e, n, t.byteLength), e.dtype === "float16" ? Re(t, e.offset, n) : Le(t, e.offset, n);
+function Fe(e, t) {
+	let n = Ie(e.shape);
+	return Le(e, n, t.byteLength), e.dtype === "float16" ? ze(t, e.offset, n) : Re(t, e.offset, n);
 }
-function Fe(e) {
+function Ie(e) {
 	return e.reduce((e, t) => e * t, 1);
 }
-function Ie({ block: e, offset: t, dtype: n, shape: r }, i, a) {
-	let o = Ne[n];
+function Le({ block: e, offset: t, dtype: n, shape: r }, i, a) {
+	let o = Pe[n];
 	if (o === void 0) throw Error(`block ${e}: found numbers of type "${n}", expected float16 or float32`);
 	if (t < 0 || t + i * o > a) throw Error(`block ${e}: (${r.join(", ")}) ${n} from byte ${t} need ${t + i * o} bytes, found ${a}; the page is cut short, make it again`);
 }
-function Le(e, t, n) {
+function Re(e, t, n) {
 	return t % 4 == 0 ? new Float32Array(e, t, n) : new Float32Array(e.slice(t, t + 4 * n));
 }
-function Re(e, t, n) {
-	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = Be(), a = new Float32Array(n);
+function ze(e, t, n) {
+	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = Ve(), a = new Float32Array(n);
 	for (let e = 0; e < n; e++) a[e] = i[r[e]];
 	return a;
 }
-var ze = null;
-function Be() {
-	return ze ??= Float32Array.from({ length: 65536 }, (e, t) => Ve(t)), ze;
+var Be = null;
+function Ve() {
+	return Be ??= Float32Array.from({ length: 65536 }, (e, t) => He(t)), Be;
 }
-function Ve(e) {
+function He(e) {
 	let t = e & 32768 ? -1 : 1, n = e >> 10 & 31, r = e & 1023;
 	return n === 0 ? t * r * 2 ** -24 : n === 31 ? r ? NaN : t * Infinity : t * (1 + r / 1024) * 2 ** (n - 15);
 }
 // src/attention/size.ts
-function He(e, t) {
+function Ue(e, t) {
 	let { grid: n, prefix: r } = t;
 	return {
 		heads: e.mean_row.shape[0] ?? 0,
@@ -472,10 +476,10 @@ function H(e, t, ...n) {
 	throw Error(`${e}: found shape (${t.join(", ")}), expected (${r}); make the page again`);
 }
 // src/attention/bias.ts
-function Ue(e, t, n) {
-	return e.form === "dense" ? new We(e, t, n) : new Ge(e, t, n);
+function We(e, t, n) {
+	return e.form === "dense" ? new Ge(e, t, n) : new Ke(e, t, n);
 }
-var We = class {
+var Ge = class {
 	term;
 	headStride;
 	queryStride;
@@ -493,7 +497,7 @@ var We = class {
 		let r = e * this.headStride + t;
 		for (let e = 0; e < n.length; e++, r += this.queryStride) n[e] += this.term[r];
 	}
-}, Ge = class {
+}, Ke = class {
 	size;
 	table;
 	fromPrefix;
@@ -532,7 +536,7 @@ var We = class {
 			for (let e = 0; e < a; e++, d += n) r[l++] += this.table[d];
 		}
 	}
-}, Ke = class {
+}, qe = class {
 	queries;
 	keys;
 	keyBias;
@@ -543,22 +547,22 @@ var We = class {
 	logits;
 	constructor(e, t, n) {
 		let { heads: r, tokens: i } = t;
-		this.dim = e.queries.shape[2] ?? 0, this.tokens = i, H("queries", e.queries.shape, [r], [i], [this.dim]), H("keys", e.keys.shape, [r], [i], [this.dim]), H("key_bias", e.key_bias.shape, [r], [i]), H("log_normaliser", e.log_normaliser.shape, [r], [i]), this.queries = n(e.queries), this.keys = n(e.keys), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && Ue(e.bias, t, n), this.logits = new Float64Array(i);
+		this.dim = e.queries.shape[2] ?? 0, this.tokens = i, H("queries", e.queries.shape, [r], [i], [this.dim]), H("keys", e.keys.shape, [r], [i], [this.dim]), H("key_bias", e.key_bias.shape, [r], [i]), H("log_normaliser", e.log_normaliser.shape, [r], [i]), this.queries = n(e.queries), this.keys = n(e.keys), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && We(e.bias, t, n), this.logits = new Float64Array(i);
 	}
 	row(e, t, n) {
 		let { logits: r, tokens: i, dim: a, keyBias: o } = this, s = e * i;
-		qe(this.queries, (s + t) * a, this.keys, s * a, a, r);
+		Je(this.queries, (s + t) * a, this.keys, s * a, a, r);
 		for (let e = 0; e < i; e++) r[e] += o[s + e];
-		this.bias?.addRow(e, t, r), Je(r, n);
+		this.bias?.addRow(e, t, r), Ye(r, n);
 	}
 	column(e, t, n) {
 		let { logits: r, tokens: i, dim: a, logNormaliser: o } = this, s = e * i;
-		qe(this.keys, (s + t) * a, this.queries, s * a, a, r), this.bias?.addColumn(e, t, r);
+		Je(this.keys, (s + t) * a, this.queries, s * a, a, r), this.bias?.addColumn(e, t, r);
 		let c = this.keyBias[s + t];
 		for (let e = 0; e < i; e++) n[e] = Math.exp(r[e] + c - o[s + e]);
 	}
 };
-function qe(e, t, n, r, i, a) {
+function Je(e, t, n, r, i, a) {
 	let o = e.subarray(t, t + i), s = i - i % 4, c = r;
 	for (let e = 0; e < a.length; e++) {
 		let t = 0, r = 0, l = 0, u = 0, d = 0;
@@ -567,7 +571,7 @@ function qe(e, t, n, r, i, a) {
 		a[e] = t + r + (l + u);
 	}
 }
-function Je(e, t) {
+function Ye(e, t) {
 	let n = -Infinity;
 	for (let t = 0; t < e.length; t++) e[t] > n && (n = e[t]);
 	let r = 0;
@@ -575,7 +579,7 @@ function Je(e, t) {
 	for (let n = 0; n < e.length; n++) t[n] = e[n] / r;
 }
 // src/attention/weights.ts
-var Ye = class {
+var Xe = class {
 	weights;
 	tokens;
 	constructor(e, t, n) {
@@ -591,11 +595,11 @@ var Ye = class {
 	}
 };
 // src/attention/layer.ts
-async function Xe(e, t, n) {
-	let r = await Qe(Ze(e), n);
-	return new $e(e, He(e, t), (e) => Pe(e, r.get(e.block)));
+async function Ze(e, t, n) {
+	let r = await $e(Qe(e), n);
+	return new et(e, Ue(e, t), (e) => Fe(e, r.get(e.block)));
 }
-function Ze(e) {
+function Qe(e) {
 	let t = [e.mean_row, e.probe.row];
 	if (e.form === "weights") return [...t, e.weights];
 	let { queries: n, keys: r, key_bias: i, log_normaliser: a, bias: o } = e, s = o ? o.form === "dense" ? [o.term] : [
@@ -612,11 +616,11 @@ function Ze(e) {
 		...s
 	];
 }
-async function Qe(e, t) {
+async function $e(e, t) {
 	let n = [...new Set(e.map(({ block: e }) => e))];
 	return new Map(await Promise.all(n.map(async (e) => [e, await t.bytes(e)])));
 }
-var $e = class {
+var et = class {
 	heads;
 	tokens;
 	error;
@@ -626,7 +630,7 @@ var $e = class {
 	checked = null;
 	constructor(e, t, n) {
 		let { heads: r, tokens: i } = t;
-		H("mean_row", e.mean_row.shape, [r], [i]), H("probe", e.probe.row.shape, [i]), this.heads = r, this.tokens = i, this.error = e.error, this.rows = e.form === "product" ? new Ke(e, t, n) : new Ye(e, t, n), this.means = n(e.mean_row).slice(), this.probe = {
+		H("mean_row", e.mean_row.shape, [r], [i]), H("probe", e.probe.row.shape, [i]), this.heads = r, this.tokens = i, this.error = e.error, this.rows = e.form === "product" ? new qe(e, t, n) : new Xe(e, t, n), this.means = n(e.mean_row).slice(), this.probe = {
 			...e.probe,
 			row: n(e.probe.row).slice()
 		};
@@ -638,7 +642,7 @@ var $e = class {
 		return this.check(e, t, "key", n), this.rows.column(e, t, n), n;
 	}
 	meanRow(e) {
-		return et(e, this.heads, "head"), this.means.subarray(e * this.tokens, (e + 1) * this.tokens);
+		return tt(e, this.heads, "head"), this.means.subarray(e * this.tokens, (e + 1) * this.tokens);
 	}
 	selfCheck() {
 		return this.checked ??= this.compareProbe(), this.checked;
@@ -649,10 +653,10 @@ var $e = class {
 		return i / a;
 	}
 	check(e, t, n, r) {
-		if (et(e, this.heads, "head"), et(t, this.tokens, n), r.length !== this.tokens) throw RangeError(`found an array of ${r.length} to write ${this.tokens} weights to`);
+		if (tt(e, this.heads, "head"), tt(t, this.tokens, n), r.length !== this.tokens) throw RangeError(`found an array of ${r.length} to write ${this.tokens} weights to`);
 	}
 };
-function et(e, t, n) {
+function tt(e, t, n) {
 	if (!(Number.isInteger(e) && e >= 0 && e < t)) throw RangeError(`${n} ${e} does not exist: there are ${t}, from 0`);
 }
 // src/state/views.ts
@@ -668,7 +672,7 @@ function W(e, t) {
 function G(e, t) {
 	return W(e, t).images[U(e)[t]?.image ?? 0] ?? e.looks[0].images[0];
 }
-function tt({ layout: e }) {
+function nt({ layout: e }) {
 	let t = e.grid[0] * e.grid[1], n = e.prefix.length;
 	return {
 		patches: t,
@@ -676,12 +680,12 @@ function tt({ layout: e }) {
 		tokens: n + t
 	};
 }
-function nt(e, t, n) {
+function rt(e, t, n) {
 	let r = U(e)[t]?.image, i = U(e).findIndex((e) => e.look === n && e.image === r);
 	return i >= 0 ? i : null;
 }
 // src/engine/gallery.ts
-var rt = { kind: "pending" }, it = class {
+var it = { kind: "pending" }, at = class {
 	payload;
 	source;
 	changed;
@@ -699,7 +703,7 @@ var rt = { kind: "pending" }, it = class {
 		let t = this.small.get(e);
 		if (t) return t;
 		if (!this.smallBytes) throw Error("the gallery was asked before it was open");
-		let n = Pe(e, this.smallBytes);
+		let n = Fe(e, this.smallBytes);
 		return this.small.set(e, n), n;
 	}
 	layer(e, t) {
@@ -715,7 +719,7 @@ var rt = { kind: "pending" }, it = class {
 		let { layers: t } = W(this.payload, e);
 		this.layersOf(e);
 		for (let n = t.length - 1; n >= 0; n--) if (!this.views.get(e)?.has(n)) {
-			if (await at(), !this.views.has(e)) return;
+			if (await ot(), !this.views.has(e)) return;
 			this.layer(e, n);
 		}
 	}
@@ -727,7 +731,7 @@ var rt = { kind: "pending" }, it = class {
 	}
 	describe(e, t) {
 		let n = W(this.payload, e).layers[t], r = n ? n.refusal ?? n.absent : "no such layer";
-		return r === null ? G(this.payload, e).attention[t] ? rt : {
+		return r === null ? G(this.payload, e).attention[t] ? it : {
 			kind: "absent",
 			absent: "not in this page"
 		} : {
@@ -739,7 +743,7 @@ var rt = { kind: "pending" }, it = class {
 		let r = G(this.payload, e).attention[t];
 		if (r) {
 			try {
-				let i = await Xe(r, W(this.payload, e).layout, { bytes: (e) => this.fetch(e) });
+				let i = await Ze(r, W(this.payload, e).layout, { bytes: (e) => this.fetch(e) });
 				n.set(t, {
 					kind: "ready",
 					layer: i
@@ -759,99 +763,99 @@ var rt = { kind: "pending" }, it = class {
 		return this.asked.set(e, t), t;
 	}
 };
-function at() {
+function ot() {
 	return new Promise((e) => setTimeout(e, 0));
 }
 // src/numbers/base64.ts
-function ot(e) {
-	let t = Uint8Array.fromBase64;
-	return t ? t.call(Uint8Array, e) : st(e);
-}
 function st(e) {
+	let t = Uint8Array.fromBase64;
+	return t ? t.call(Uint8Array, e) : ct(e);
+}
+function ct(e) {
 	let t = atob(e), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	return n;
 }
 // src/colours/tables.ts
-var ct = {
+var lt = {
 	viridis: "RAFURAJVRANXRQVYRQZaRQhbRglcRgteRgxfRg5hRw9iRxFjRxJlRxRmRxVnRxZpRxhqSBlrSBpsSBxuSB1vSB5wSCBxSCFySCJzSCN0RyV1RyZ2Ryd3Ryh4Ryp5Ryt6Ryx7Ri18Ri98RjB9RjF+RTJ/RTR/RTWARTaBRDeBRDmCQzqDQzuDQzyEQj2EQj6FQkCFQUGGQUKGQEOHQESHP0WHP0eIPkiIPkmJPUqJPUuJPUyJPE2KPE6KO1CKO1GKOlKLOlOLOVSLOVWLOFaLOFeMN1iMN1mMNlqMNluMNVyMNV2MNF6NNF+NM2CNM2GNMmKNMmONMWSNMWWNMWaNMGeNMGiNL2mNL2qNLmuOLmyOLm2OLW6OLW+OLHCOLHGOLHKOK3OOK3SOKnWOKnaOKneOKXiOKXmOKHqOKHqOKHuOJ3yOJ32OJ36OJn+OJoCOJoGOJYKOJYONJISNJIWNJIaNI4eNI4iNI4mNIomNIoqNIouNIYyNIY2MIY6MII+MIJCMIJGMH5KMH5OLH5SLH5WLH5aLHpeKHpiKHpmKHpmKHpqJHpuJHpyJHp2IHp6IHp+IHqCHH6GHH6KGH6OGIKSFIKWFIaaFIaeEIqeEI6iDI6mCJKqCJauBJqyBJ62AKK5/Ka9/KrB+K7F9LLF9LrJ8L7N7MLR6MrV6M7Z5Nbd4Nrh3OLl2Obl2O7p1Pbt0PrxzQL1yQr5xRL5wRb9vR8BuScFtS8JsTcJrT8NpUcRoU8VnVcZmV8ZlWcdkW8hiXslhYMlgYspfZMtdZ8xcacxba81Zbc5YcM5Wcs9VdNBUd9BSedFRfNJPftJOgdNMg9NLhtRJiNVHi9VGjdZEkNZDktdBldc/l9g+mtg8ndk6n9k4oto3pdo1p9szqtsyrdwwr9wust0std0rt90put4nvd4mv98kwt8ixd8hx+AfyuAezeAdz+Ec0uEb1OEa1+IZ2uIY3OIY3+MY4eMY5OMY5+QZ6eQZ7OQa7uUb8eUc8+Ue9uYf+OYh+uYi/eck",
 	inferno: "AAADAAAEAAAGAQAHAQEJAQELAgEOAgIQAwISBAMUBAMWBQQYBgQbBwUdCAYfCQYhCgcjCwcmDQgoDggqDwktEAkvEgoyEwo0FAs2Fgs5Fws7GQs+GgtAHAxDHQxFHwxHIAxKIgtMJAtOJgtQJwtSKQtUKwpWLQpYLgpaMApcMgldNAlfNQlgNwlhOQliOwlkPAllPglmQAlmQQlnQwpoRQppRgppSAtqSgtqSwxrTQxrTw1sUA1sUg5sUw5tVQ9tVw9tWBBtWhFtWxFuXRJuXxJuYBNuYhRuYxRuZRVuZhVuaBZuahduaxdubRhubhhucBluchltcxptdRttdhtteBxtehxtex1sfR1sfh5sgB9rgR9rgyBrhSBqhiFqiCFqiSJpiyJpjSNpjiRokCRokSVnkyVnlSZmliZmmCdlmShkmyhknCljniljoCpioSthoythpCxgpixfpy1fqS5eqy5drC9crjBbrzFbsTFasjJZtDNYtTNXtzRWuDVWujZVuzdUvTdTvjhSvzlRwTpQwjtPxDxOxT1Nxz5MyD5LyT9Ky0BJzEFIzUJHz0RG0EVE0UZD0kdC1EhB1UlA1ko/10s+2U092k4720863FA53VI43lM331Q24FY04lcz41gy5Fox5Vsw5lwu5l4t518s6GEr6WIq6mQo62Un7Gcm7Wgl7Woj7mwi720h8G8f8HAe8XId8nQc8nUa83cZ83kY9HoW9XwV9X4U9oAS9oER94MQ94UO+IcN+IgM+IoL+YwJ+Y4I+ZAI+pEH+pMG+pUG+pcG+5kG+5sG+50G+54H+6AH+6II+6QK+6YL+6gN+6oO+6wQ+64S+7AU+7EW+7MY+7Ua+7cc+7ke+rsh+r0j+r8l+sEo+cMq+cUs+ccv+Mkx+Ms0+M03988699E89tM/9tVC9ddF9dlI9NtL9NxP895S8+BW8+JZ8uRd8uZg8ehk8elo8ets8e1w8e508fB58fJ98vOB8vSF8/aJ9PeN9fiR9vqV9/uZ+fyd+v2g/P6k",
 	cividis: "ACJNACNPACNQACRSACVUACZVACZXACdZAChbAChcACleACpgACpiACtkACxmACxnAC1pAC5rAC9tAC9vADBwADBwADFwADFwBDJwCDNwCzNwDjRwETVvFDZvFjZvGDdvGjhvHDhuHTluHzpuITtuIjtuJDxuJT1tJz1tKD5tKj9tKz9tLEBtLkFsL0JsMEJsMUNsMkRsNERsNUVsNkZsN0ZsOEdsOUhsOkhrO0lrPUprPktrP0trQExrQU1rQk1rQ05rRE9rRU9rRlBrR1FrSFFrSVJrSlNrS1RsTFRsTVVsTlZsTlZsT1dsUFhsUVhsUllsU1psVFpsVVttVlxtV11tWF1tWV5tWV9tWl9tW2BuXGFuXWFuXmJuX2NuYGRuYWRvYWVvYmZvY2ZvZGdvZWhwZmlwZ2lwaGpwaGtxaWtxamxxa21xbG1ybW5ybm9ybnBzb3BzcHFzcXJzcnN0c3N0dHR1dHV1dXV1dnZ2d3d2eHh2eXh3eXl3enp3e3t3fHt4fXx4fn14f314gH54gX94goB4g4B4hIF4hYJ4hYN4hoN4h4R4iIV4iYZ4ioZ4i4d4jIh4jYl4jol4j4p3kIt3kYx3kox3k413lI53lY93lo93l5B2mJF2mZJ2mpN2m5N2nJR2nZV1npZ1n5Z1oJd1oZh0opl0o5p0pJp0pZtzppxzp51zqJ5zqZ5yqp9yq6ByrKFxraJxrqJxr6NwsKRwsaVwsqZvs6ZvtKdvtahutqlut6ptuKttuattuqxsu61svK5rva9rvrBqv7BqwbFpwrJpw7NoxLRoxbVnxrVnx7ZmyLdlybhlyrlky7pkzLtjzbxizrxiz71h0L5g0r9g08Bf1MFe1cJe1sNd18Nc2MRb2cVa2sZa28dZ3MhY3slX38pW4MtV4cxU4sxT481S5M5R5c9Q5tBP6NFO6dJN6tNM69RL7NVK7dZI7tdH79hG8dlE8tpD89pC9NtA9dw/9t09+N47+d86+uA4++E2/eI0/eMz/eU0/eY2/ec3",
 	grey: "AAAAAQEBAgICAwMDBAQEBQUFBgYGBwcHCAgICQkJCgoKCwsLDAwMDQ0NDg4ODw8PEBAQEREREhISExMTFBQUFRUVFhYWFxcXGBgYGRkZGhoaGxsbHBwcHR0dHh4eHx8fICAgICAgIiIiIyMjJCQkJCQkJiYmJycnKCgoKCgoKioqKysrLCwsLCwsLi4uLy8vMDAwMDAwMjIyMzMzNDQ0NDQ0NjY2Nzc3ODg4ODg4Ojo6Ozs7PDw8PDw8Pj4+Pz8/QEBAQUFBQUFBQ0NDRERERUVFRkZGR0dHSEhISUlJSUlJS0tLTExMTU1NTk5OT09PUFBQUVFRUVFRU1NTVFRUVVVVVlZWV1dXWFhYWVlZWVlZW1tbXFxcXV1dXl5eX19fYGBgYWFhYWFhY2NjZGRkZWVlZmZmZ2dnaGhoaWlpaWlpa2trbGxsbW1tbm5ub29vcHBwcXFxcXFxc3NzdHR0dXV1dnZ2d3d3eHh4eXl5eXl5e3t7fHx8fX19fn5+f39/gICAgYGBgoKCg4ODg4ODhYWFhoaGh4eHiIiIiYmJioqKi4uLjIyMjY2Njo6Oj4+PkJCQkZGRkpKSk5OTk5OTlZWVlpaWl5eXmJiYmZmZmpqam5ubnJycnZ2dnp6en5+foKCgoaGhoqKio6Ojo6OjpaWlpqamp6enqKioqampqqqqq6urrKysra2trq6ur6+vsLCwsbGxsrKys7Ozs7OztbW1tra2t7e3uLi4ubm5urq6u7u7vLy8vb29vr6+v7+/wMDAwcHBwsLCw8PDw8PDxcXFxsbGx8fHyMjIycnJysrKy8vLzMzMzc3Nzs7Oz8/P0NDQ0dHR0tLS09PT09PT1dXV1tbW19fX2NjY2dnZ2tra29vb3Nzc3d3d3t7e39/f4ODg4eHh4uLi4+Pj4+Pj5eXl5ubm5+fn6Ojo6enp6urq6+vr7Ozs7e3t7u7u7+/v8PDw8fHx8vLy8/Pz8/Pz9fX19vb29/f3+Pj4+fn5+vr6+/v7/Pz8/f39/v7+////",
 	difference: "OkzAO03BPE/DPlHEP1PGQFTHQVbJQljKQ1rMRVvNRl3PR1/QSGDRSWLTS2TUTGbWTWfXTmnYUGvaUWzbUm7cU3DdVXHeVnPgV3XhWHbiWnjjW3nkXHvlXX3mX37nYIDoYYLqY4PqZIXrZYbsZ4jtaInuaYvva43wbI7xbZDxb5HycJPzcZT0c5X0dJf1dZj2d5r2eJv3ep34e574fKD5fqH5f6L6gKT6gqX7g6b7haj7hqn8h6r8iaz8iq39i679ja/9jrH9kLL+kbP+krT+lLX+lbf+l7j+mLn+mbr+m7v+nLz+nb3+n77+oL/+osD+o8H+pML+psP9p8T9qMX9qsb9q8f8rMj8rsn8r8r7sMv7ssv7s8z6tM36ts75t8/5uM/4udD4u9H3vNH2vdL2vtP1wNP1wdT0wtTzw9XyxdXyxtbxx9bwyNfvydfuytjuzNjtzdnsztnrz9nq0Nrp0dro0trn09vm1dvl1tvk19vi2Nvh2dzg2tzf29ze3Nzd3dzb3tva39vZ4NrX4drW4tnU49nT5NjR5djQ5tfP59bN59bM6NXK6dTJ6tPH69PG7NLE7NHD7dDB7c/A7s++786878278My58cu48cq28sm18siz8sey88aw88Wv9MSt9MOr9MKq9cGo9cCn9b+l9r2k9ryi9rug9rqf9rmd9rec9raa97WY97OX97KV97GU97CS966R962P9quN9qqM9qmK9qeJ9qaH9qSG9qOE9aGC9aCB9Z5/9J1+9Jt89Jp785h585Z485V28pN18pFz8ZBy8Y5w8I1v8Itt74ls7odq7oZp7YRn7IJm7IBk639j6n1h6ntg6Xle6Hdd53Vc5nRa5nJZ5XBX5G5W42xU4mpT4WhS4GZQ32RP3mJO3WBM3F5L21xK2lpI2VhH2FZG11RE1lJD1E9C001A0ks/0Uk+z0Y9zkQ8zUI6zD85yj04yTs3yDg1xjU0xTIzxDAywi0xwSowvyguviMtvB8suxoruRYquBEptg0otQgnswMm"
-}, lt = [
+}, ut = [
 	"viridis",
 	"inferno",
 	"cividis",
 	"grey"
-], ut = [
+], dt = [
 	"#e69f00",
 	"#0072b2",
 	"#009e73",
 	"#d55e00",
 	"#56b4e9"
-], dt = /* @__PURE__ */ new Map();
-function ft(e) {
-	let t = dt.get(e);
-	return t || dt.set(e, t = ot(ct[e])), t;
-}
+], ft = /* @__PURE__ */ new Map();
 function pt(e) {
+	let t = ft.get(e);
+	return t || ft.set(e, t = st(lt[e])), t;
+}
+function mt(e) {
 	return e > 0 ? Math.min(255, Math.floor(e * 256)) : 0;
 }
-function mt(e, t, n, r, i = () => 1) {
+function ht(e, t, n, r, i = () => 1) {
 	for (let a = 0; a < e.length; a++) {
-		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * pt(t(o)) : 0;
+		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * mt(t(o)) : 0;
 		for (let e = 0; e < 3; e++) r[4 * a + e] = s ? n[c + e] : 0;
 		r[4 * a + 3] = s ? 255 * i(a) : 0;
 	}
 }
 // src/maps/format.ts
-var ht = "−", gt = "—";
+var gt = "−", _t = "—";
 function K(e) {
 	let t = 100 * e, n = Math.abs(t);
-	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${ht}0.001 %` : "<0.001 %" : `${xt(t, n >= 99.5 ? 3 : 2)} %` : gt;
+	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${gt}0.001 %` : "<0.001 %" : `${St(t, n >= 99.5 ? 3 : 2)} %` : _t;
 }
-function _t(e) {
+function vt(e) {
 	let t = K(e);
 	return e > 0 && /^\d/.test(t) ? `+${t}` : t;
 }
 function q(e) {
-	return Number.isFinite(e) ? `${J(100 * e)} %` : gt;
+	return Number.isFinite(e) ? `${J(100 * e)} %` : _t;
 }
-function vt(e, t) {
+function yt(e, t) {
 	let n = e / t;
-	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : xt(n, 2) : gt;
-}
-function yt(e) {
-	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? xt(e, 2) : bt(e)} px` : gt;
+	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : St(n, 2) : _t;
 }
 function bt(e) {
-	return e.toFixed(0).replace("-", ht);
+	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? St(e, 2) : xt(e)} px` : _t;
+}
+function xt(e) {
+	return e.toFixed(0).replace("-", gt);
 }
 function J(e) {
-	let t = xt(e, 3);
+	let t = St(e, 3);
 	return t.includes(".") ? t.replace(/\.?0+$/, "") : t;
 }
-function xt(e, t) {
+function St(e, t) {
 	if (e === 0) return "0";
 	let n = e.toExponential(t - 1), r = Number(n.slice(n.indexOf("e") + 1)), i = Math.min(100, Math.max(0, t - 1 - r));
-	return Number(n).toFixed(i).replace("-", ht);
+	return Number(n).toFixed(i).replace("-", gt);
 }
 // src/maps/scale.ts
-var St = 3, Ct = .12;
-function wt(e, t) {
-	let n = Et(e, t);
-	if (!(Number.isFinite(n) && n > 0)) return Dt(e, n);
+var Ct = 3, wt = .12;
+function Tt(e, t) {
+	let n = Dt(e, t);
+	if (!(Number.isFinite(n) && n > 0)) return Ot(e, n);
 	let r = t.maximum > n;
 	return {
 		name: e,
-		position: e === "logarithmic" ? Ot(n) : (e) => kt(e / n),
-		ticks: At(e, n, t, r),
-		words: Pt(e, n, t, r),
+		position: e === "logarithmic" ? kt(n) : (e) => At(e / n),
+		ticks: jt(e, n, t, r),
+		words: Ft(e, n, t, r),
 		clipped: r
 	};
 }
-function Tt(e) {
+function Et(e) {
 	let t = "difference";
 	if (!(Number.isFinite(e) && e > 0)) return {
 		name: t,
@@ -866,7 +870,7 @@ function Tt(e) {
 	let n = [`−${q(e)}`, `+${q(e)}`];
 	return {
 		name: t,
-		position: (t) => Number.isNaN(t) ? .5 : kt(.5 + t / (2 * e)),
+		position: (t) => Number.isNaN(t) ? .5 : At(.5 + t / (2 * e)),
 		ticks: [
 			{
 				position: 0,
@@ -885,10 +889,10 @@ function Tt(e) {
 		clipped: !1
 	};
 }
-function Et(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
+function Dt(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
 	return e === "uniform" ? i * r : e === "shared" ? n : t;
 }
-function Dt(e, t) {
+function Ot(e, t) {
 	return {
 		name: e,
 		position: () => 0,
@@ -900,18 +904,18 @@ function Dt(e, t) {
 		clipped: !1
 	};
 }
-function Ot(e) {
-	return (t) => kt(1 + Math.log10(t / e) / St);
-}
 function kt(e) {
+	return (t) => At(1 + Math.log10(t / e) / Ct);
+}
+function At(e) {
 	return e > 0 ? Math.min(1, e) : 0;
 }
-function At(e, t, { ceiling: n }, r) {
+function jt(e, t, { ceiling: n }, r) {
 	let i = r ? "≥" : "";
-	return e === "logarithmic" ? Nt(t) : e === "uniform" ? jt(n, "×", i) : jt(100 * t, " %", i);
+	return e === "logarithmic" ? Pt(t) : e === "uniform" ? Mt(n, "×", i) : Mt(100 * t, " %", i);
 }
-function jt(e, t, n) {
-	let r = Mt(e / 4), i = [{
+function Mt(e, t, n) {
+	let r = Nt(e / 4), i = [{
 		position: 0,
 		label: "0"
 	}];
@@ -924,7 +928,7 @@ function jt(e, t, n) {
 		label: `${n}${J(e)}${t}`
 	}];
 }
-function Mt(e) {
+function Nt(e) {
 	let t = 10 ** Math.floor(Math.log10(e));
 	return ([
 		1,
@@ -933,18 +937,18 @@ function Mt(e) {
 		10
 	].find((n) => n * t >= e * (1 - 1e-9)) ?? 10) * t;
 }
-function Nt(e) {
-	let t = Ot(e), n = [], r = Math.floor(Math.log10(100 * e));
-	for (let e = r - St; e <= r; e++) {
+function Pt(e) {
+	let t = kt(e), n = [], r = Math.floor(Math.log10(100 * e));
+	for (let e = r - Ct; e <= r; e++) {
 		let r = t(10 ** e / 100);
 		r > 0 && r < .88 && n.push({
 			position: r,
 			label: q(10 ** e / 100)
 		});
 	}
-	let i = n.every((e) => e.position > Ct), a = {
+	let i = n.every((e) => e.position > wt), a = {
 		position: 0,
-		label: `≤${q(e / 10 ** St)}`
+		label: `≤${q(e / 10 ** Ct)}`
 	};
 	return [
 		...i ? [a] : [],
@@ -955,20 +959,20 @@ function Nt(e) {
 		}
 	];
 }
-function Pt(e, t, n, r) {
+function Ft(e, t, n, r) {
 	let { maximum: i, uniform: a, ceiling: o } = n, s = r ? `; higher values, up to ${J(i / a)} times, have the top colour` : "";
 	switch (e) {
 		case "linear": return `0 to this map's maximum, ${q(t)}`;
 		case "shared": return `0 to the maximum of all heads of this layer, ${q(t)}`;
 		case "uniform": return `0 to ${J(o)} times uniform attention, ${q(t)}${s}`;
-		case "logarithmic": return `logarithmic, from ${q(t / 10 ** St)} and less to this map's maximum, ${q(t)}`;
+		case "logarithmic": return `logarithmic, from ${q(t / 10 ** Ct)} and less to this map's maximum, ${q(t)}`;
 	}
 }
 // src/maps/mass.ts
-function Ft(e, t) {
+function It(e, t) {
 	if (!(t >= 0 && t <= 1)) throw RangeError(`mass must be from 0 to 1; found ${t}`);
-	let n = It(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
-	for (let o of Lt(e)) {
+	let n = Lt(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
+	for (let o of Rt(e)) {
 		let s = e[o];
 		if (i >= t * n * .999999999999 || s === 0) break;
 		r[o] = 1, i += s, a++;
@@ -979,7 +983,7 @@ function Ft(e, t) {
 		held: n > 0 ? Math.min(1, i / n) : 0
 	};
 }
-function It(e) {
+function Lt(e) {
 	let t = 0;
 	for (let n = 0; n < e.length; n++) {
 		let r = e[n];
@@ -988,19 +992,19 @@ function It(e) {
 	}
 	return t;
 }
-function Lt(e) {
+function Rt(e) {
 	return Uint32Array.from({ length: e.length }, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n);
 }
 // src/maps/resample.ts
-function Rt(e, t, n) {
-	let [r, i] = [zt(t[0], n[0]), zt(t[1], n[1])], a = new Float64Array(n[0] * n[1]);
+function zt(e, t, n) {
+	let [r, i] = [Bt(t[0], n[0]), Bt(t[1], n[1])], a = new Float64Array(n[0] * n[1]);
 	for (let o of r) for (let r of i) {
 		let i = e[o.from * t[1] + r.from];
 		a[o.to * n[1] + r.to] += i * o.share * r.share;
 	}
 	return Float32Array.from(a);
 }
-function zt(e, t) {
+function Bt(e, t) {
 	let n = [];
 	for (let r = 0, i = 0; r < e && i < t;) {
 		let [a, o] = [(r + 1) * t, (i + 1) * e], s = Math.max(r * t, i * e);
@@ -1013,8 +1017,8 @@ function zt(e, t) {
 	return n;
 }
 // src/state/query.ts
-var Bt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Vt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
-function Ht(e, t) {
+var Vt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Ht = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
+function Ut(e, t) {
 	return `${e},${t}`;
 }
 function Y(e, t) {
@@ -1026,7 +1030,7 @@ function Y(e, t) {
 	};
 	if (e === "mean") return { kind: "mean" };
 	if (e === "pool") return t.images.every((e) => e.pool) ? { kind: "pool" } : null;
-	let [, a, o] = (Bt.exec(e) ?? []).map(Number);
+	let [, a, o] = (Vt.exec(e) ?? []).map(Number);
 	return a === void 0 || o === void 0 || a >= r[0] || o >= r[1] ? null : {
 		kind: "patch",
 		token: n.length + a * r[1] + o,
@@ -1034,11 +1038,11 @@ function Y(e, t) {
 		column: o
 	};
 }
-function Ut(e) {
+function Wt(e) {
 	let t = e.layout.prefix.map((e) => ({
 		query: e,
-		label: Wt(e),
-		title: Gt(e)
+		label: Gt(e),
+		title: Kt(e)
 	})), n = e.images.every((e) => e.pool) ? [{
 		query: "pool",
 		label: "Pool",
@@ -1054,36 +1058,36 @@ function Ut(e) {
 		}
 	];
 }
-function Wt(e) {
+function Gt(e) {
 	let t = /^reg(\d+)$/.exec(e);
 	return t ? `R${t[1]}` : e.toUpperCase();
 }
-function Gt(e) {
+function Kt(e) {
 	let t = /^reg(\d+)$/.exec(e);
-	return t ? `register ${t[1]}` : Vt.get(e) ?? `token ${e}`;
-}
-function Kt(e, t) {
-	let n = Y(e, t);
-	return n ? n.kind === "prefix" ? Gt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+	return t ? `register ${t[1]}` : Ht.get(e) ?? `token ${e}`;
 }
 function qt(e, t) {
-	let n = Kt(e, t);
+	let n = Y(e, t);
+	return n ? n.kind === "prefix" ? Kt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+}
+function Jt(e, t) {
+	let n = qt(e, t);
 	return /^(class|distillation|mean|pooling)/.test(n) ? `the ${n}` : n;
 }
-function Jt(e, t, n) {
+function Yt(e, t, n) {
 	let r = Y(e, t);
 	if (r?.kind !== "patch") return e;
 	let i = (e, r) => Math.floor((e + .5) / t.layout.grid[r] * n.layout.grid[r]);
-	return Ht(i(r.row, 0), i(r.column, 1));
+	return Ut(i(r.row, 0), i(r.column, 1));
 }
-function Yt(e, t, n, r) {
+function Xt(e, t, n, r) {
 	let [i, a] = r.layout.grid, o = Y(e, r);
-	if (o?.kind !== "patch") return Ht(Math.floor(i / 2), Math.floor(a / 2));
+	if (o?.kind !== "patch") return Ut(Math.floor(i / 2), Math.floor(a / 2));
 	let s = (e, t) => Math.min(t - 1, Math.max(0, e));
-	return Ht(s(o.row + t, i), s(o.column + n, a));
+	return Ut(s(o.row + t, i), s(o.column + n, a));
 }
 // src/attention/average.ts
-function Xt(e, t, n, r, i) {
+function Zt(e, t, n, r, i) {
 	r.fill(0);
 	for (let a = 0; a < e.heads; a++) {
 		let o = n === "from" ? e.row(a, t, i) : e.column(a, t, i);
@@ -1095,21 +1099,21 @@ function Xt(e, t, n, r, i) {
 function X(e) {
 	return typeof e == "object" && "values" in e;
 }
-function Zt(e, t) {
+function Qt(e, t) {
 	let n = W(e.payload, t.view), r = Y(t.query, n);
-	return r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? en(e, t) : tn(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
+	return r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? tn(e, t) : nn(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
 }
-function Qt(e, t, n) {
-	let r = G(e.payload, t), { patches: i, tokens: a } = tt(W(e.payload, t));
+function $t(e, t, n) {
+	let r = G(e.payload, t), { patches: i, tokens: a } = nt(W(e.payload, t));
 	if (!r.rollout) return { absent: r.rollout_absent ?? "there is no rollout" };
 	let o = e.numbers(r.rollout), s = Math.min(n, o.length / i - 1);
-	return an(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
+	return on(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
 }
-function $t(e, t) {
+function en(e, t) {
 	if (t.layer === "mean") return NaN;
 	let n = t.query === "pool" ? G(e.payload, t.view).pool : null, r = (n ? n.shape[0] : W(e.payload, t.view).layers[t.layer]?.heads) ?? 0, i = 0;
 	for (let n = 0; n < r; n++) {
-		let r = Zt(e, {
+		let r = Qt(e, {
 			...t,
 			head: n
 		});
@@ -1117,39 +1121,39 @@ function $t(e, t) {
 	}
 	return i;
 }
-function en(e, { view: t, layer: n, head: r }) {
-	let i = G(e.payload, t), a = W(e.payload, t), { patches: o } = tt(a), s = a.layers.length - 1;
+function tn(e, { view: t, layer: n, head: r }) {
+	let i = G(e.payload, t), a = W(e.payload, t), { patches: o } = nt(a), s = a.layers.length - 1;
 	if (!i.pool) return { absent: "this model has no pooling head" };
 	if (n !== s) return { absent: `the pooling head reads the last layer, ${s}` };
 	let [c = 0, l = 0] = i.pool.shape, u = e.numbers(i.pool);
 	if (r !== "mean" && r >= c) return { absent: `the pooling head has ${c} heads` };
 	let d = new Float32Array(l), f = r === "mean" ? Array.from({ length: c }, (e, t) => t) : [r];
 	for (let e of f) for (let t = 0; t < l; t++) d[t] += u[e * l + t] / f.length;
-	return an(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
+	return on(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
 }
-function tn(e, t, n, r) {
-	let { tokens: i, prefix: a } = tt(W(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
+function nn(e, t, n, r) {
+	let { tokens: i, prefix: a } = nt(W(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
 	for (let a of r) {
 		let r = e.layer(t.view, a);
 		if (r.kind === "pending") return "pending";
 		if (r.kind === "absent") u = `layer ${a}: ${r.absent}`;
 		else if (t.head !== "mean" && t.head >= r.layer.heads) u = `layer ${a} has ${r.layer.heads} heads`;
 		else {
-			nn(r.layer, t, n, s, c);
+			rn(r.layer, t, n, s, c);
 			for (let e = 0; e < i; e++) o[e] += s[e];
 			l++;
 		}
 	}
 	if (l === 0) return { absent: u };
 	for (let e = 0; e < i; e++) o[e] /= l;
-	return an(o.subarray(a), o.subarray(0, a), 1 / i, l);
+	return on(o.subarray(a), o.subarray(0, a), 1 / i, l);
 }
-function nn(e, { head: t, direction: n }, r, i, a) {
-	if (r.kind === "mean") rn(e, t, i);
+function rn(e, { head: t, direction: n }, r, i, a) {
+	if (r.kind === "mean") an(e, t, i);
 	else if (r.kind === "pool") throw Error("a pooling head's row is not computed from a layer");
-	else t === "mean" ? Xt(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
+	else t === "mean" ? Zt(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
 }
-function rn(e, t, n) {
+function an(e, t, n) {
 	if (t !== "mean") return n.set(e.meanRow(t));
 	n.fill(0);
 	for (let t = 0; t < e.heads; t++) {
@@ -1157,7 +1161,7 @@ function rn(e, t, n) {
 		for (let t = 0; t < n.length; t++) n[t] += r[t] / e.heads;
 	}
 }
-function an(e, t, n, r) {
+function on(e, t, n, r) {
 	let i = 0, a = 0;
 	for (let t of e) i = Math.max(i, t), a += t;
 	return Number.isFinite(t.reduce((e, t) => e + t, a)) ? {
@@ -1170,37 +1174,37 @@ function an(e, t, n, r) {
 	} : { absent: "some of its weights are not numbers" };
 }
 // src/engine/pane.ts
-function on(e) {
+function sn(e) {
 	return e.readout;
 }
-function sn(e, t, n) {
-	return t ?? e.locked.at(-1) ?? on(n);
-}
 function cn(e, t, n) {
-	return un(e, t, t.shown, n);
+	return t ?? e.locked.at(-1) ?? sn(n);
 }
 function ln(e, t, n) {
+	return dn(e, t, t.shown, n);
+}
+function un(e, t, n) {
 	if (t.compared === null) return null;
 	let [r, i] = [W(e.payload, t.shown), W(e.payload, t.compared)], a = t.difference ? {
 		...t,
 		locked: t.locked.slice(-1)
-	} : t, o = un(e, {
+	} : t, o = dn(e, {
 		...a,
-		layer: vn(t.layer, r, i),
-		head: yn(t.head, i),
-		start: Number(vn(t.start, r, i)),
-		locked: a.locked.map((e) => Jt(e, r, i))
-	}, t.compared, n && Jt(n, r, i));
-	return t.difference ? fn(o, un(e, a, t.shown, n)) : o;
+		layer: yn(t.layer, r, i),
+		head: bn(t.head, i),
+		start: Number(yn(t.start, r, i)),
+		locked: a.locked.map((e) => Yt(e, r, i))
+	}, t.compared, n && Yt(n, r, i));
+	return t.difference ? pn(o, dn(e, a, t.shown, n)) : o;
 }
-function un(e, t, n, r) {
-	let i = W(e.payload, n), a = t.method === "rollout" ? on(i) : sn(t, r, i), o = {
+function dn(e, t, n, r) {
+	let i = W(e.payload, n), a = t.method === "rollout" ? sn(i) : cn(t, r, i), o = {
 		view: n,
 		layer: t.layer,
 		head: t.head,
 		query: a,
 		direction: t.direction
-	}, s = t.method === "rollout" ? Qt(e, n, t.start) : Zt(e, o), c = Y(a, i), l = dn(t, s, t.scale === "shared" && t.method !== "rollout" ? $t(e, o) : NaN), u = r === null && t.method !== "rollout" ? pn(e, t, o) : [];
+	}, s = t.method === "rollout" ? $t(e, n, t.start) : Qt(e, o), c = Y(a, i), l = fn(t, s, t.scale === "shared" && t.method !== "rollout" ? en(e, o) : NaN), u = r === null && t.method !== "rollout" ? mn(e, t, o) : [];
 	return {
 		view: n,
 		look: i,
@@ -1212,21 +1216,21 @@ function un(e, t, n, r) {
 		difference: null,
 		scale: l,
 		colours: t.colours,
-		mask: t.method === "mask" && X(s) && u.length === 0 ? Ft(s.values, t.mass) : null,
+		mask: t.method === "mask" && X(s) && u.length === 0 ? It(s.values, t.mass) : null,
 		tinted: u,
-		caption: mn(t, i, a, s, u.length)
+		caption: hn(t, i, a, s, u.length)
 	};
 }
-function dn(e, t, n) {
+function fn(e, t, n) {
 	let r = X(t) ? t.maximum : 0, i = X(t) ? t.uniform : 1;
-	return wt(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
+	return Tt(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
 		maximum: r,
 		shared: n,
 		uniform: i,
 		ceiling: e.ceiling
 	});
 }
-function fn(e, t) {
+function pn(e, t) {
 	if (e.map === "pending" || t.map === "pending") return {
 		...e,
 		map: "pending",
@@ -1237,7 +1241,7 @@ function fn(e, t) {
 		...e,
 		caption: `Not the difference, as A has no map: ${t.map.absent}. ${e.caption}`
 	};
-	let n = Rt(t.map.values, t.look.layout.grid, e.look.layout.grid), r = e.map.values.map((e, t) => e - n[t]), i = r.reduce((e, t) => Math.max(e, Math.abs(t)), 0), a = r.reduce((e, t) => e + t, 0), o = String(e.look.layout.grid) === String(t.look.layout.grid) ? "" : ", A laid on this grid by area";
+	let n = zt(t.map.values, t.look.layout.grid, e.look.layout.grid), r = e.map.values.map((e, t) => e - n[t]), i = r.reduce((e, t) => Math.max(e, Math.abs(t)), 0), a = r.reduce((e, t) => e + t, 0), o = String(e.look.layout.grid) === String(t.look.layout.grid) ? "" : ", A laid on this grid by area";
 	return {
 		...e,
 		difference: {
@@ -1247,79 +1251,79 @@ function fn(e, t) {
 			maximum: i,
 			total: a
 		},
-		scale: Tt(i),
+		scale: Et(i),
 		colours: "difference",
 		mask: null,
 		caption: `B − A${o}. ${e.caption}`
 	};
 }
-function pn(e, t, n) {
+function mn(e, t, n) {
 	if (t.locked.length < 2) return [];
 	let r = W(e.payload, n.view), i = t.locked.flatMap((i, a) => {
-		let o = Zt(e, {
+		let o = Qt(e, {
 			...n,
 			query: i
 		});
 		return X(o) ? [{
 			query: i,
-			colour: ut[a % ut.length],
-			words: Kt(i, r),
-			caption: mn(t, r, i, o, 0),
+			colour: dt[a % dt.length],
+			words: qt(i, r),
+			caption: hn(t, r, i, o, 0),
 			map: o,
-			mask: Ft(o.values, t.mass)
+			mask: It(o.values, t.mass)
 		}] : [];
 	});
 	return i.length > 1 ? i : [];
 }
-function mn(e, t, n, r, i) {
+function hn(e, t, n, r, i) {
 	let a = !X(r) && r !== "pending" ? `: ${r.absent}` : "";
-	if (e.method === "rollout") return `${_n(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
-	let o = qt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
-	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? hn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
+	if (e.method === "rollout") return `${vn(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
+	let o = Jt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
+	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? gn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
 }
-function hn(e, t) {
+function gn(e, t) {
 	let n = t.layers.length;
 	return X(e) && e.layers < n ? `mean over ${e.layers} of ${n} layers` : "mean over layers";
 }
-function gn(e, t) {
+function _n(e, t) {
 	return `${K(e.held)} of the mass in ${e.count} of ${t} patches`;
 }
-function _n(e) {
+function vn(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
 }
-function vn(e, t, n) {
+function yn(e, t, n) {
 	return e === "mean" || t.layers.length === 1 ? e : Math.round(e * (n.layers.length - 1) / (t.layers.length - 1));
 }
-function yn(e, t) {
+function bn(e, t) {
 	return e === "mean" ? e : Math.min(e, Math.max(...t.layers.map((e) => e.heads)) - 1);
 }
 // src/engine/words.ts
-function bn(e, t) {
+function xn(e, t) {
 	let n = e.look.layout.grid[1], r = `patch row ${Math.floor(t / n)}, column ${t % n}`, i = Z(e);
 	if (!i) return r;
 	let a = i.values[t] ?? NaN;
-	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => K(e.map.values[t] ?? NaN)).join(", ")}` : e.difference ? `${r}: ${_t(a)} beside the first` : `${r}: ${K(a)}, ${vt(a, i.uniform)} times uniform`;
-}
-function xn(e) {
-	let t = Z(e);
-	if (!t) return e.caption;
-	let n = wn(t, e.look.layout.grid[1], 1)[0], r = Sn(e);
-	return `${e.caption} Strongest: ${n ? bn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
+	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => K(e.map.values[t] ?? NaN)).join(", ")}` : e.difference ? `${r}: ${vt(a)} beside the first` : `${r}: ${K(a)}, ${yt(a, i.uniform)} times uniform`;
 }
 function Sn(e) {
-	let t = Z(e), n = t ? Cn(t, e.look) : [];
+	let t = Z(e);
+	if (!t) return e.caption;
+	let n = Tn(t, e.look.layout.grid[1], 1)[0], r = Cn(e);
+	return `${e.caption} Strongest: ${n ? xn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
+}
+function Cn(e) {
+	let t = Z(e), n = t ? wn(t, e.look) : [];
 	if (!t || n.length === 0) return "";
-	let r = n.map(({ name: e, weight: t }) => `${Wt(e)} ${K(t)}`).join(", ");
+	let r = n.map(({ name: e, weight: t }) => `${Gt(e)} ${K(t)}`).join(", ");
 	return e.direction === "to" ? `Received from ${r}, patches ${J(t.total)}` : `${r}, patches ${K(t.total)}`;
 }
-function Cn(e, t) {
+function wn(e, t) {
 	let n = t.layout.prefix.length - e.prefix.length;
 	return Array.from(e.prefix, (e, r) => ({
 		name: t.layout.prefix[n + r] ?? "",
 		weight: e
 	}));
 }
-function wn(e, t, n) {
+function Tn(e, t, n) {
 	let r = (t) => Math.abs(e.values[t] ?? 0), i = Array.from(e.values, (e, t) => t);
 	return i.sort((e, t) => r(t) - r(e) || e - t), i.slice(0, n).map((n) => ({
 		patch: n,
@@ -1332,23 +1336,23 @@ function Z(e) {
 	return e.difference ?? (X(e.map) ? e.map : null);
 }
 // src/numbers/csv.ts
-function Tn(e, t) {
-	return [e, ...t].map((e) => e.map(En).join(",") + "\r\n").join("");
-}
-function En(e) {
-	let t = typeof e == "number" ? String(e) : Dn(e);
-	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
+function En(e, t) {
+	return [e, ...t].map((e) => e.map(Dn).join(",") + "\r\n").join("");
 }
 function Dn(e) {
+	let t = typeof e == "number" ? String(e) : On(e);
+	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
+}
+function On(e) {
 	return /^[=+\-@\t\r]/.test(e) ? `'${e}` : e;
 }
 // src/engine/tints.ts
-var On = .2;
-function kn(e, t) {
+var kn = .2;
+function An(e, t) {
 	let n = 1 / e.length;
 	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
 		if (!e.chosen[s]) return [];
-		let c = On + .7 * o / (r.maximum || 1);
+		let c = kn + .7 * o / (r.maximum || 1);
 		return [{
 			x: s % t + a * n,
 			y: Math.floor(s / t),
@@ -1359,51 +1363,51 @@ function kn(e, t) {
 	}));
 }
 // src/maps/outline.ts
-var [An, jn, Mn, Nn] = [
+var [jn, Mn, Nn, Pn] = [
 	0,
 	1,
 	2,
 	3
-], Pn = [
+], Fn = [
 	[0, 1],
 	[1, 0],
 	[0, -1],
 	[-1, 0]
 ];
-function Fn(e, t) {
-	let n = In(e, t), r = new Uint8Array(n.length), i = "";
-	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << An && (i += Ln(n, r, e, t[1] + 1));
+function In(e, t) {
+	let n = Ln(e, t), r = new Uint8Array(n.length), i = "";
+	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << jn && (i += Rn(n, r, e, t[1] + 1));
 	return i;
 }
-function In(e, [t, n]) {
+function Ln(e, [t, n]) {
 	let r = n + 1, i = new Uint8Array((t + 1) * r), a = (r, i) => r >= 0 && r < t && i >= 0 && i < n && e[r * n + i] > 0;
 	for (let e = 0; e < t; e++) for (let t = 0; t < n; t++) {
 		if (!a(e, t)) continue;
 		let n = e * r + t;
-		a(e - 1, t) || (i[n] |= 1 << An), a(e, t + 1) || (i[n + 1] |= 1 << jn), a(e + 1, t) || (i[n + r + 1] |= 1 << Mn), a(e, t - 1) || (i[n + r] |= 1 << Nn);
+		a(e - 1, t) || (i[n] |= 1 << jn), a(e, t + 1) || (i[n + 1] |= 1 << Mn), a(e + 1, t) || (i[n + r + 1] |= 1 << Nn), a(e, t - 1) || (i[n + r] |= 1 << Pn);
 	}
 	return i;
 }
-function Ln(e, t, n, r) {
-	let i = n, a = An, o = `M${n % r} ${Math.floor(n / r)}`;
+function Rn(e, t, n, r) {
+	let i = n, a = jn, o = `M${n % r} ${Math.floor(n / r)}`;
 	for (;;) {
 		t[i] |= 1 << a;
-		let [s, c] = Pn[a];
+		let [s, c] = Fn[a];
 		i += s * r + c;
-		let l = Rn(e[i], a);
-		if (i === n && l === An) return `${o}Z`;
+		let l = zn(e[i], a);
+		if (i === n && l === jn) return `${o}Z`;
 		l !== a && (o += a % 2 == 0 ? `H${i % r}` : `V${Math.floor(i / r)}`), a = l;
 	}
 }
-function Rn(e, t) {
+function zn(e, t) {
 	let n = (t + 1) % 4;
 	return e & 1 << n ? n : e & 1 << t ? t : (t + 3) % 4;
 }
 // src/maps/smooth.ts
-function zn(e, t, n) {
-	let [r, i] = [Vn(t[0], n), Vn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
+function Bn(e, t, n) {
+	let [r, i] = [Hn(t[0], n), Hn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
 	for (let { low: n, high: s, part: c } of r) for (let r of i) {
-		let i = Bn(e, n * t[1], r), l = Bn(e, s * t[1], r);
+		let i = Vn(e, n * t[1], r), l = Vn(e, s * t[1], r);
 		a[o++] = i + c * (l - i);
 	}
 	return {
@@ -1411,11 +1415,11 @@ function zn(e, t, n) {
 		size: [r.length, i.length]
 	};
 }
-function Bn(e, t, { low: n, high: r, part: i }) {
+function Vn(e, t, { low: n, high: r, part: i }) {
 	let a = e[t + n];
 	return a + i * (e[t + r] - a);
 }
-function Vn(e, t) {
+function Hn(e, t) {
 	return Array.from({ length: e * t }, (n, r) => {
 		let i = Math.min(e - 1, Math.max(0, (r + .5) / t - .5)), a = Math.floor(i);
 		return {
@@ -1426,121 +1430,121 @@ function Vn(e, t) {
 	});
 }
 // src/export/svg.ts
-var Q = 640, Hn = 20, Un = 24, Wn = 17, Gn = 88, Kn = RegExp(`[^ ]{1,${Gn}}`, "gu"), qn = 64;
-function Jn(e, t) {
-	let n = e.map((e, n) => Yn(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * Un, i = 40 + Math.max(...n.map((e) => e.height));
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Hn + t * 664} ${Hn})">${e}</g>`).join("")}</svg>`;
+var Q = 640, Un = 20, Wn = 24, Gn = 17, Kn = 88, qn = RegExp(`[^ ]{1,${Kn}}`, "gu"), Jn = 64;
+function Yn(e, t) {
+	let n = e.map((e, n) => Xn(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * Wn, i = 40 + Math.max(...n.map((e) => e.height));
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Un + t * 664} ${Un})">${e}</g>`).join("")}</svg>`;
 }
-function Yn(e, t, n) {
-	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = tr(e);
+function Xn(e, t, n) {
+	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = nr(e);
 	return {
 		text: [
 			`<clipPath id="${c}"><rect width="${Q}" height="${a}"/></clipPath>`,
 			`<g clip-path="url(#${c})"><rect width="${Q}" height="${a}" fill="#888888"/>`,
-			Xn(e, a, t.opacity > 0),
-			`<g transform="${l}">${Zn(e, t)}${$n(e)}</g></g>`,
-			er(e, a + 14),
-			...u.map((e, t) => rr(e, a + 62 + t * Wn))
+			Zn(e, a, t.opacity > 0),
+			`<g transform="${l}">${Qn(e, t)}${er(e)}</g></g>`,
+			tr(e, a + 14),
+			...u.map((e, t) => ir(e, a + 62 + t * Gn))
 		].join(""),
-		height: a + 62 + u.length * Wn
+		height: a + 62 + u.length * Gn
 	};
 }
-function Xn({ image: e }, t, n) {
+function Zn({ image: e }, t, n) {
 	let r = n ? " style=\"filter: grayscale(0.8)\"" : "";
-	if (!e.original || !e.box || !e.original_size) return `<image href="${ar(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
+	if (!e.original || !e.box || !e.original_size) return `<image href="${or(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
 	let [i, a, o, s] = e.box, [c, l] = [Q / (o - i), t / (s - a)], u = `x="${-i * c}" y="${-a * l}" width="${e.original_size[1] * c}" height="${e.original_size[0] * l}"`;
-	return `<image href="${ar(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
+	return `<image href="${or(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
 }
-function Zn(e, t) {
+function Qn(e, t) {
 	let n = Z(e), r = e.look.layout.grid;
-	if (e.tinted.length > 0) return Qn(e);
+	if (e.tinted.length > 0) return $n(e);
 	if (!n) return "";
-	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? zn(n.values, r, i) : {
+	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Bn(n.values, r, i) : {
 		values: n.values,
 		size: r
 	}, s = 1 / i, c = Array.from(a, (t, n) => {
 		if (e.mask && !e.mask.chosen[n]) return "";
 		let [r, i] = [n % o[1] * s, Math.floor(n / o[1]) * s];
-		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${ir(e, e.scale.position(t))}"/>`;
+		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${ar(e, e.scale.position(t))}"/>`;
 	});
 	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${c.join("")}</g>`;
 }
-function Qn(e) {
-	return kn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
-}
 function $n(e) {
+	return An(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
+}
+function er(e) {
 	let t = e.look.layout.grid, n = (e, t) => `<g fill="none"><${e} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`, r = (t, r) => {
 		let i = Y(t, e.look);
 		return i?.kind === "patch" ? n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, r) : "";
 	};
-	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${Fn(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
+	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${In(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
 }
-function er(e, t) {
+function tr(e, t) {
 	if (!Z(e) || e.tinted.length > 0) return "";
-	let n = Q / qn, r = Array.from({ length: qn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${ir(e, (i + .5) / qn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
+	let n = Q / Jn, r = Array.from({ length: Jn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${ar(e, (i + .5) / Jn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
 		let r = e < .05 ? "start" : e > .95 ? "end" : "middle";
-		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${ar(n)}</text>`;
+		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${or(n)}</text>`;
 	});
 	return r.join("") + i.join("");
 }
-function tr(e) {
-	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = tt(n), o = Sn(e), s = i.length === 0 && Z(e) !== null;
+function nr(e) {
+	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = nt(n), o = Cn(e), s = i.length === 0 && Z(e) !== null;
 	return [
 		{ text: e.caption },
-		{ text: r ? `Outlined: ${gn(r, a)}.` : "" },
+		{ text: r ? `Outlined: ${_n(r, a)}.` : "" },
 		...i.map(({ words: e, colour: t, mask: n, map: r }) => ({
-			text: `${e}: ${gn(n, a)}, at most ${K(r.maximum)}.`,
+			text: `${e}: ${_n(n, a)}, at most ${K(r.maximum)}.`,
 			colour: t
 		})),
 		{ text: s ? `Colours: ${e.scale.words}. ${o ? `${o}.` : ""}` : "" },
 		{ text: `${t.name}. ${t.note ? `${t.note}. ` : ""}${n.label}, ${n.layout.description}; verified to ${n.verification_error.toExponential(0)}. vitscope.` }
-	].flatMap(nr);
+	].flatMap(rr);
 }
-function nr({ text: e, ...t }) {
+function rr({ text: e, ...t }) {
 	let n = [];
-	for (let r of e.match(Kn) ?? []) {
+	for (let r of e.match(qn) ?? []) {
 		let e = n.at(-1), i = `${e?.text} ${r}`;
-		!e || i.length > Gn ? n.push({
+		!e || i.length > Kn ? n.push({
 			text: r,
 			...e ? {} : t
 		}) : e.text = i;
 	}
 	return n;
 }
-function rr({ text: e, colour: t }, n) {
-	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${ar(e)}</text>`;
+function ir({ text: e, colour: t }, n) {
+	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${or(e)}</text>`;
 }
-function ir(e, t) {
-	let n = ft(e.colours), r = 3 * pt(t);
+function ar(e, t) {
+	let n = pt(e.colours), r = 3 * mt(t);
 	return `#${[...n.subarray(r, r + 3)].map((e) => e.toString(16).padStart(2, "0")).join("")}`;
 }
-function ar(e) {
+function or(e) {
 	return e.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;");
 }
 // src/export/download.ts
-var or = 2;
-function sr(e, t) {
-	hr(new Blob([Jn(e, t)], { type: "image/svg+xml" }), mr(e, "svg"));
+var sr = 2;
+function cr(e, t) {
+	gr(new Blob([Yn(e, t)], { type: "image/svg+xml" }), hr(e, "svg"));
 }
-async function cr(e, t) {
-	let n = URL.createObjectURL(new Blob([Jn(e, t)], { type: "image/svg+xml" }));
+async function lr(e, t) {
+	let n = URL.createObjectURL(new Blob([Yn(e, t)], { type: "image/svg+xml" }));
 	try {
 		let t = new Image();
 		t.src = n, await t.decode();
 		let r = document.createElement("canvas");
-		r.width = t.naturalWidth * or, r.height = t.naturalHeight * or, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
+		r.width = t.naturalWidth * sr, r.height = t.naturalHeight * sr, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
 		let i = await new Promise((e) => r.toBlob(e, "image/png"));
 		if (!i) throw Error("this browser could not draw the picture; download the SVG instead");
-		hr(i, mr(e, "png"));
+		gr(i, hr(e, "png"));
 	} finally {
 		URL.revokeObjectURL(n);
 	}
 }
-function lr(e) {
-	hr(new Blob([ur(e)], { type: "text/csv" }), mr(e, "csv"));
-}
 function ur(e) {
-	return Tn([
+	gr(new Blob([dr(e)], { type: "text/csv" }), hr(e, "csv"));
+}
+function dr(e) {
+	return En([
 		"picture",
 		"model",
 		"map",
@@ -1549,9 +1553,9 @@ function ur(e) {
 		"column",
 		"weight",
 		"times_uniform"
-	], e.flatMap((e) => dr(e).flatMap(({ map: t, caption: n }) => fr(e, t, n))));
+	], e.flatMap((e) => fr(e).flatMap(({ map: t, caption: n }) => pr(e, t, n))));
 }
-function dr(e) {
+function fr(e) {
 	if (e.tinted.length > 0) return e.tinted;
 	let t = Z(e);
 	return t ? [{
@@ -1559,36 +1563,36 @@ function dr(e) {
 		caption: e.caption
 	}] : [];
 }
-function fr({ image: e, look: t }, n, r) {
+function pr({ image: e, look: t }, n, r) {
 	let i = t.layout.grid[1], a = (i, a, o) => [
 		e.name,
 		t.label,
 		r,
 		i,
 		...a,
-		pr(o),
-		pr(o / n.uniform)
+		mr(o),
+		mr(o / n.uniform)
 	];
-	return [...Cn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
+	return [...wn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
 }
-function pr(e) {
+function mr(e) {
 	return Number(e.toPrecision(7));
 }
-function mr(e, t) {
+function hr(e, t) {
 	return `${[...(e[0]?.image.name ?? "").replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "")].slice(0, 60).join("") || "map"}-vitscope.${t}`;
 }
-function hr(e, t) {
+function gr(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 6e4);
 }
 // src/state/state.ts
-function gr(e) {
+function _r(e) {
 	let t = U(e), n = t.findIndex((e) => e.look === 1);
 	return {
 		shown: 0,
 		compared: e.compare && t.length > 1 ? n > 0 ? n : 1 : null,
 		difference: !1,
-		layer: yr(e, 0),
+		layer: br(e, 0),
 		head: "mean",
 		method: "row",
 		direction: "from",
@@ -1606,40 +1610,40 @@ function gr(e) {
 		rescale: !1
 	};
 }
-function _r(e, t, n) {
+function vr(e, t, n) {
 	if (e.locked.includes(t)) {
 		let r = e.locked.filter((e) => e !== t);
 		return { locked: n ? r : e.locked.length > 1 ? [t] : [] };
 	}
 	return n ? { locked: [...e.locked, t].slice(-5) } : { locked: [t] };
 }
-function vr(e, t, n) {
+function yr(e, t, n) {
 	return {
 		layer: t,
 		head: n,
 		method: e.method === "rollout" ? "row" : e.method
 	};
 }
-function yr(e, t) {
+function br(e, t) {
 	let { layers: n } = W(e, t), { attention: r } = G(e, t), i = n.map((e, t) => !!r[t]).lastIndexOf(!0);
 	return i >= 0 ? i : n.length - 1;
 }
 // src/state/hash.ts
-var br = {
-	shown: kr((e) => U(e).length),
+var xr = {
+	shown: Ar((e) => U(e).length),
 	compared: {
 		write: (e) => e === null ? "none" : String(e),
-		read: (e, t) => e === "none" ? null : jr(e, U(t).length)
+		read: (e, t) => e === "none" ? null : Mr(e, U(t).length)
 	},
-	difference: Dr(),
-	layer: Ar((e, t) => W(e, t.shown).layers.length),
-	head: Ar((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
-	method: Er([
+	difference: Or(),
+	layer: jr((e, t) => W(e, t.shown).layers.length),
+	head: jr((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
+	method: Dr([
 		"row",
 		"mask",
 		"rollout"
 	]),
-	direction: Er(["from", "to"]),
+	direction: Dr(["from", "to"]),
 	locked: {
 		write: (e) => e.join(";"),
 		read: (e, t, n) => {
@@ -1647,43 +1651,43 @@ var br = {
 			return [...new Set(r)].slice(0, 5);
 		}
 	},
-	scale: Er([
+	scale: Dr([
 		"linear",
 		"uniform",
 		"logarithmic",
 		"shared"
 	]),
-	ceiling: Or(1, 1e3),
-	colours: Er(lt),
-	smooth: Dr(),
-	opacity: Or(0, 1),
-	mass: Or(.01, 1),
-	start: kr((e, t) => W(e, t.shown).layers.length),
-	sort: Er([
+	ceiling: kr(1, 1e3),
+	colours: Dr(ut),
+	smooth: Or(),
+	opacity: kr(0, 1),
+	mass: kr(.01, 1),
+	start: Ar((e, t) => W(e, t.shown).layers.length),
+	sort: Dr([
 		"none",
 		"distance",
 		"entropy",
 		"prefix"
 	]),
-	reversed: Dr(),
-	isolated: Dr(),
-	rescale: Dr()
+	reversed: Or(),
+	isolated: Or(),
+	rescale: Or()
 };
-function xr(e, t) {
+function Sr(e, t) {
 	let n = {
-		...Cr(t, e.shown),
-		shown: gr(t).shown
-	}, r = Object.keys(br).flatMap((t) => {
-		let r = wr(t, e);
-		return r === wr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
+		...wr(t, e.shown),
+		shown: _r(t).shown
+	}, r = Object.keys(xr).flatMap((t) => {
+		let r = Tr(t, e);
+		return r === Tr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
 	});
 	return r.length > 0 ? `#${r.join("&")}` : "";
 }
-function Sr(e, t) {
-	let n = new URLSearchParams(e.replace(/^#/, "")), r = Cr(t, br.shown.read(n.get("shown") ?? "", t, gr(t)) ?? gr(t).shown);
-	for (let e of Object.keys(br)) {
+function Cr(e, t) {
+	let n = new URLSearchParams(e.replace(/^#/, "")), r = wr(t, xr.shown.read(n.get("shown") ?? "", t, _r(t)) ?? _r(t).shown);
+	for (let e of Object.keys(xr)) {
 		let i = n.get(e);
-		i !== null && Tr(r, e, br[e].read(i, t, r));
+		i !== null && Er(r, e, xr[e].read(i, t, r));
 	}
 	let i = G(t, r.shown);
 	return r.method === "rollout" && !i.rollout ? {
@@ -1691,32 +1695,32 @@ function Sr(e, t) {
 		method: "row"
 	} : r;
 }
-function Cr(e, t) {
+function wr(e, t) {
 	return {
-		...gr(e),
+		..._r(e),
 		shown: t,
-		layer: yr(e, t)
+		layer: br(e, t)
 	};
 }
-function wr(e, t) {
-	return br[e].write(t[e]);
+function Tr(e, t) {
+	return xr[e].write(t[e]);
 }
-function Tr(e, t, n) {
+function Er(e, t, n) {
 	n !== void 0 && (e[t] = n);
 }
-function Er(e) {
+function Dr(e) {
 	return {
 		write: (e) => e,
 		read: (t) => e.find((e) => e === t)
 	};
 }
-function Dr() {
+function Or() {
 	return {
 		write: (e) => e ? "1" : "0",
 		read: (e) => e === "1"
 	};
 }
-function Or(e, t) {
+function kr(e, t) {
 	return {
 		write: String,
 		read: (n) => {
@@ -1725,23 +1729,23 @@ function Or(e, t) {
 		}
 	};
 }
-function kr(e) {
-	return {
-		write: String,
-		read: (t, n, r) => jr(t, e(n, r))
-	};
-}
 function Ar(e) {
 	return {
 		write: String,
-		read: (t, n, r) => t === "mean" ? "mean" : jr(t, e(n, r))
+		read: (t, n, r) => Mr(t, e(n, r))
 	};
 }
-function jr(e, t) {
+function jr(e) {
+	return {
+		write: String,
+		read: (t, n, r) => t === "mean" ? "mean" : Mr(t, e(n, r))
+	};
+}
+function Mr(e, t) {
 	return /^\d{1,6}$/.test(e) && Number(e) < t ? Number(e) : void 0;
 }
 // src/engine/check.ts
-function Mr(e, t) {
+function Nr(e, t) {
 	let n = G(e.payload, t).attention.flatMap((e) => e ? [e.error] : []), r = e.decoded(t).map((e) => e.selfCheck());
 	return {
 		python: Math.max(0, ...n),
@@ -1750,7 +1754,7 @@ function Mr(e, t) {
 	};
 }
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var Nr = Symbol.for("pv"), Pr = 0;
+var Pr = Symbol.for("pv"), Fr = 0;
 Array.isArray;
 function $(t, n, r, i, a, o) {
 	n ||= {};
@@ -1766,16 +1770,16 @@ function $(t, n, r, i, a, o) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: Nr,
-		__v: --Pr,
+		constructor: Pr,
+		__v: --Fr,
 		__i: -1,
 		__u: 0
 	};
 	return (a || o) && (u.__source = a, u.__self = o), e.vnode && e.vnode(u), u;
 }
 // src/components/fields.tsx
-function Fr(e) {
-	let t = we();
+function Ir(e) {
+	let t = Te();
 	return /* @__PURE__ */ $("fieldset", {
 		class: "segmented",
 		children: [/* @__PURE__ */ $("legend", { children: e.legend }), /* @__PURE__ */ $("div", {
@@ -1795,8 +1799,8 @@ function Fr(e) {
 		})]
 	});
 }
-function Ir(e) {
-	let t = we();
+function Lr(e) {
+	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field",
 		children: [/* @__PURE__ */ $("label", {
@@ -1813,8 +1817,8 @@ function Ir(e) {
 		})]
 	});
 }
-function Lr(e) {
-	let t = we();
+function Rr(e) {
+	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field slider",
 		children: [
@@ -1839,7 +1843,7 @@ function Lr(e) {
 		]
 	});
 }
-function Rr(e) {
+function zr(e) {
 	return /* @__PURE__ */ $("label", {
 		class: `toggle ${e.disabled ? "disabled" : ""}`,
 		title: e.title,
@@ -1852,7 +1856,7 @@ function Rr(e) {
 	});
 }
 // src/components/Controls.tsx
-var zr = [
+var Br = [
 	{
 		value: "linear",
 		label: "0 to the map’s maximum"
@@ -1869,7 +1873,7 @@ var zr = [
 		value: "logarithmic",
 		label: "logarithmic"
 	}
-], Br = [
+], Vr = [
 	2,
 	5,
 	10,
@@ -1877,14 +1881,14 @@ var zr = [
 	50,
 	100
 ];
-function Vr(e) {
+function Hr(e) {
 	return /* @__PURE__ */ $("section", {
 		class: "controls",
 		"aria-label": "What is shown",
-		children: [/* @__PURE__ */ $(Hr, { ...e }), /* @__PURE__ */ $(Ur, { ...e })]
+		children: [/* @__PURE__ */ $(Ur, { ...e }), /* @__PURE__ */ $(Wr, { ...e })]
 	});
 }
-function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
+function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 	let o = n.method === "row" && n.head === "mean" ? "mean" : n.method, s = (e) => {
 		i(e === "mean" ? {
 			method: "row",
@@ -1927,7 +1931,7 @@ function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				children: [/* @__PURE__ */ $("span", {
 					class: "group-name",
 					children: "Query"
-				}), Ut(e).map((e) => /* @__PURE__ */ $("button", {
+				}), Wt(e).map((e) => /* @__PURE__ */ $("button", {
 					type: "button",
 					title: e.title,
 					"aria-pressed": r === e.query,
@@ -1935,7 +1939,7 @@ function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 					children: e.label
 				}, e.query))]
 			}),
-			/* @__PURE__ */ $(Fr, {
+			/* @__PURE__ */ $(Ir, {
 				legend: "Direction",
 				value: n.direction,
 				options: [{
@@ -1951,14 +1955,14 @@ function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 			}),
 			/* @__PURE__ */ $("div", {
 				"data-tour": "method",
-				children: /* @__PURE__ */ $(Fr, {
+				children: /* @__PURE__ */ $(Ir, {
 					legend: "Method",
 					value: o,
 					options: c,
 					onChange: s
 				})
 			}),
-			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Lr, {
+			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Rr, {
 				label: "Mass",
 				least: .05,
 				most: 1,
@@ -1967,7 +1971,7 @@ function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				words: K(n.mass),
 				onChange: (e) => i({ mass: e })
 			}),
-			n.method === "rollout" && /* @__PURE__ */ $(Lr, {
+			n.method === "rollout" && /* @__PURE__ */ $(Rr, {
 				label: "From layer",
 				least: 0,
 				most: e.layers.length - 1,
@@ -1979,36 +1983,36 @@ function Hr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 		]
 	});
 }
-function Ur({ state: e, update: t }) {
+function Wr({ state: e, update: t }) {
 	return /* @__PURE__ */ $("div", {
 		class: "control-row",
 		"data-tour": "scale",
 		children: [
-			/* @__PURE__ */ $(Ir, {
+			/* @__PURE__ */ $(Lr, {
 				label: "Scale",
 				value: e.scale,
-				options: zr,
+				options: Br,
 				onChange: (e) => t({ scale: e })
 			}),
-			e.scale === "uniform" && /* @__PURE__ */ $(Ir, {
+			e.scale === "uniform" && /* @__PURE__ */ $(Lr, {
 				label: "up to",
 				value: String(e.ceiling),
-				options: Br.map((e) => ({
+				options: Vr.map((e) => ({
 					value: String(e),
 					label: `${e}×`
 				})),
 				onChange: (e) => t({ ceiling: Number(e) })
 			}),
-			/* @__PURE__ */ $(Ir, {
+			/* @__PURE__ */ $(Lr, {
 				label: "Colours",
 				value: e.colours,
-				options: lt.map((e) => ({
+				options: ut.map((e) => ({
 					value: e,
 					label: e
 				})),
 				onChange: (e) => t({ colours: e })
 			}),
-			/* @__PURE__ */ $(Lr, {
+			/* @__PURE__ */ $(Rr, {
 				label: "Map",
 				least: 0,
 				most: 1,
@@ -2017,7 +2021,7 @@ function Ur({ state: e, update: t }) {
 				words: `${Math.round(100 * e.opacity)} %`,
 				onChange: (e) => t({ opacity: e })
 			}),
-			/* @__PURE__ */ $(Rr, {
+			/* @__PURE__ */ $(zr, {
 				label: "Smooth",
 				title: "interpolate between patch centres; the numbers stay those of the patches",
 				checked: e.smooth,
@@ -2027,8 +2031,8 @@ function Ur({ state: e, update: t }) {
 	});
 }
 // src/components/Picture.tsx
-function Wr({ image: e }) {
-	let t = Gr(e);
+function Gr({ image: e }) {
+	let t = Kr(e);
 	return /* @__PURE__ */ $("div", {
 		class: "picture",
 		children: t && e.original ? /* @__PURE__ */ $("img", {
@@ -2049,7 +2053,7 @@ function Wr({ image: e }) {
 		})
 	});
 }
-function Gr(e) {
+function Kr(e) {
 	if (!e.box || !e.original_size) return null;
 	let [t, n, r, i] = e.box, [a, o] = e.original_size, s = (e, t) => `${100 * e / t}%`;
 	return {
@@ -2060,10 +2064,10 @@ function Gr(e) {
 	};
 }
 // src/components/Filmstrip.tsx
-function Kr({ payload: e, state: t, update: n }) {
+function qr({ payload: e, state: t, update: n }) {
 	let r = U(e);
 	if (r.length < 2) return null;
-	let i = (r, i) => n(qr(e, t, r, i));
+	let i = (r, i) => n(Jr(e, t, r, i));
 	return /* @__PURE__ */ $("section", {
 		class: "filmstrip",
 		"aria-label": "Pictures",
@@ -2071,15 +2075,15 @@ function Kr({ payload: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "filmstrip-head",
 			children: [
-				/* @__PURE__ */ $(Rr, {
+				/* @__PURE__ */ $(zr, {
 					label: "Side by side",
 					checked: t.compared !== null,
-					onChange: (r) => n(r ? { compared: Yr(e, t.shown) } : {
+					onChange: (r) => n(r ? { compared: Xr(e, t.shown) } : {
 						compared: null,
 						difference: !1
 					})
 				}),
-				t.compared !== null && /* @__PURE__ */ $(Rr, {
+				t.compared !== null && /* @__PURE__ */ $(zr, {
 					label: "B shows the difference, B − A",
 					checked: t.difference,
 					onChange: (e) => n({ difference: e })
@@ -2101,7 +2105,7 @@ function Kr({ payload: e, state: t, update: n }) {
 					/* @__PURE__ */ $("span", {
 						class: "frame",
 						style: { aspectRatio: `${a.input_size[1]} / ${a.input_size[0]}` },
-						children: /* @__PURE__ */ $(Wr, { image: a })
+						children: /* @__PURE__ */ $(Gr, { image: a })
 					}),
 					/* @__PURE__ */ $("span", {
 						class: "name",
@@ -2116,8 +2120,8 @@ function Kr({ payload: e, state: t, update: n }) {
 		}) })]
 	});
 }
-function qr(e, t, n, r) {
-	let i = Jr(e, t, n);
+function Jr(e, t, n, r) {
+	let i = Yr(e, t, n);
 	if (t.compared === null) return {
 		shown: n,
 		...i
@@ -2126,11 +2130,11 @@ function qr(e, t, n, r) {
 	let a = U(e)[t.compared]?.look ?? 0;
 	return {
 		shown: n,
-		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : nt(e, n, a)) ?? t.compared,
+		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : rt(e, n, a)) ?? t.compared,
 		...i
 	};
 }
-function Jr(e, t, n) {
+function Yr(e, t, n) {
 	let [r, i] = [W(e, t.shown), W(e, n)];
 	if (r === i) return {};
 	let a = Math.max(...i.layers.map((e) => e.heads));
@@ -2141,12 +2145,12 @@ function Jr(e, t, n) {
 		locked: []
 	};
 }
-function Yr(e, t) {
+function Xr(e, t) {
 	let n = U(e);
-	return nt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
+	return rt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
 }
 // src/components/Header.tsx
-function Xr(e) {
+function Zr(e) {
 	return /* @__PURE__ */ $("header", { children: [
 		/* @__PURE__ */ $("h1", { children: e.title }),
 		/* @__PURE__ */ $("p", {
@@ -2166,10 +2170,10 @@ function Xr(e) {
 	] });
 }
 // src/engine/statistics.ts
-function Zr(e, t, n, r) {
-	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = tt(i);
+function Qr(e, t, n, r) {
+	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = nt(i);
 	if (n === "distance") {
-		let n = ei(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
+		let n = ti(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
 		return n && {
 			values: n,
 			baseline: o,
@@ -2177,7 +2181,7 @@ function Zr(e, t, n, r) {
 		};
 	}
 	if (n === "entropy") {
-		let n = ei(e, a.entropy, t);
+		let n = ti(e, a.entropy, t);
 		return n && {
 			values: n,
 			baseline: Math.log(s),
@@ -2185,71 +2189,71 @@ function Zr(e, t, n, r) {
 		};
 	}
 	if (o === 0) return null;
-	let c = ei(e, a.prefix_mass, t);
+	let c = ti(e, a.prefix_mass, t);
 	return c && {
 		values: c,
 		baseline: o / s,
 		convention: `${i.conventions.prefix_mass}, summed over them`
 	};
 }
-function Qr(e, t) {
+function $r(e, t) {
 	let n = W(e.payload, t.shown).layers.flatMap(({ heads: e }, t) => Array.from({ length: e }, (e, n) => ({
 		layer: t,
 		head: n
-	}))), r = $r(e, t);
+	}))), r = ei(e, t);
 	if (!r) return n;
 	let i = ({ layer: e, head: t }) => r.values[e]?.[t] ?? NaN, a = n.filter((e) => !Number.isNaN(i(e))), o = t.sort === "prefix" === t.reversed ? 1 : -1;
 	return a.sort((e, t) => o * (i(e) - i(t))), [...a, ...n.filter((e) => Number.isNaN(i(e)))];
 }
-function $r(e, t) {
-	return t.sort === "none" ? null : Zr(e, t.shown, t.sort, t.rescale);
+function ei(e, t) {
+	return t.sort === "none" ? null : Qr(e, t.shown, t.sort, t.rescale);
 }
-function ei(e, t, n) {
+function ti(e, t, n) {
 	if (!t) return null;
 	let r = e.numbers(t), [i = 0, a = 0, o = 1] = t.shape, s = (e) => r.subarray(e * o, (e + 1) * o).reduce((e, t) => e + t, 0);
 	return Array.from({ length: i }, (t, r) => Array.from({ length: W(e.payload, n).layers[r]?.heads ?? a }, (e, t) => s(r * a + t)));
 }
 // src/components/MapCanvas.tsx
-var ti = 8;
-function ni({ pane: e, smoothed: t }) {
+var ni = 8;
+function ri({ pane: e, smoothed: t }) {
 	let n = B(null);
-	return z(() => {
-		n.current && ri(n.current, e, t);
+	return Ce(() => {
+		n.current && ii(n.current, e, t);
 	}), /* @__PURE__ */ $("canvas", {
 		ref: n,
 		class: `map ${t ? "smooth" : ""}`,
 		"aria-hidden": "true"
 	});
 }
-function ri(e, t, n) {
+function ii(e, t, n) {
 	let r = Z(t), i = t.look.layout.grid;
-	if (!r || t.tinted.length > 0) return ai(e);
-	let a = t.mask, o = n && !a ? zn(r.values, i, ti) : {
+	if (!r || t.tinted.length > 0) return oi(e);
+	let a = t.mask, o = n && !a ? Bn(r.values, i, ni) : {
 		values: r.values,
 		size: i
-	}, s = a ? (e) => a.chosen[e] ? 255 : 0 : void 0;
-	ii(e, o.values, o.size, (e) => t.scale.position(e), ft(t.colours), s);
+	}, s = a ? (e) => +!!a.chosen[e] : void 0;
+	ai(e, o.values, o.size, (e) => t.scale.position(e), pt(t.colours), s);
 }
-function ii(e, t, [n, r], i, a, o) {
+function ai(e, t, [n, r], i, a, o) {
 	(e.width !== r || e.height !== n) && (e.width = r, e.height = n);
 	let s = e.getContext("2d");
 	if (!s) return;
 	let c = s.createImageData(r, n);
-	mt(t, i, a, c.data, o), s.putImageData(c, 0, 0);
+	ht(t, i, a, c.data, o), s.putImageData(c, 0, 0);
 }
-function ai(e) {
+function oi(e) {
 	e.getContext("2d")?.clearRect(0, 0, e.width, e.height);
 }
 // src/components/thumbnails.ts
-var oi = 5;
-function si(e, t, n) {
+var si = 5;
+function ci(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
 	z(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
-		let o = r.map((n) => () => ci(e.current, t, n)), s = requestAnimationFrame(function e() {
+		let o = r.map((n) => () => li(e.current, t, n)), s = requestAnimationFrame(function e() {
 			let t = performance.now();
-			for (; o.length > 0 && performance.now() - t < oi;) o.shift()?.();
+			for (; o.length > 0 && performance.now() - t < si;) o.shift()?.();
 			o.length > 0 && (s = requestAnimationFrame(e));
 		});
 		return () => cancelAnimationFrame(s);
@@ -2269,26 +2273,26 @@ function si(e, t, n) {
 		h
 	]);
 }
-function ci(e, { gallery: t, state: n, query: r }, i) {
+function li(e, { gallery: t, state: n, query: r }, i) {
 	let a = W(t.payload, n.shown), o = Array.from({ length: a.layers[i]?.heads ?? 0 }, (e, t) => t), s = {
 		view: n.shown,
 		layer: i,
 		head: 0,
 		query: r,
 		direction: n.direction
-	}, c = o.map((e) => Zt(t, {
+	}, c = o.map((e) => Qt(t, {
 		...s,
 		head: e
 	})), l = c.reduce((e, t) => Math.max(e, X(t) ? t.maximum : 0), 0);
 	for (let t of o) {
 		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), o = c[t];
 		if (!r || (r.hidden = !X(o), !X(o))) continue;
-		let s = dn(n, o, l), u = n.method === "mask" ? Ft(o.values, n.mass).chosen : null, d = u ? (e) => u[e] ? 255 : 0 : void 0;
-		ii(r, o.values, a.layout.grid, (e) => s.position(e), ft(n.colours), d);
+		let s = fn(n, o, l), u = n.method === "mask" ? It(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
+		ai(r, o.values, a.layout.grid, (e) => s.position(e), pt(n.colours), d);
 	}
 }
 // src/components/HeadGrid.tsx
-var li = 420, ui = [
+var ui = 420, di = [
 	{
 		value: "none",
 		label: "layer and head"
@@ -2306,16 +2310,16 @@ var li = 420, ui = [
 		label: "mass on prefix tokens"
 	}
 ];
-function di(e) {
-	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => Qr(t, n), [
+function fi(e) {
+	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => $r(t, n), [
 		t,
 		n.shown,
 		n.sort,
 		n.reversed,
 		n.rescale
 	]);
-	si(i, e, o);
-	let s = a.layout.prefix.length > 0 ? ui : ui.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(fi, {
+	ci(i, e, o);
+	let s = a.layout.prefix.length > 0 ? di : di.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(pi, {
 		gallery: t,
 		state: n,
 		order: o,
@@ -2339,13 +2343,13 @@ function di(e) {
 				class: "heads-head",
 				children: [
 					/* @__PURE__ */ $("h2", { children: "Layers × heads" }),
-					/* @__PURE__ */ $(Ir, {
+					/* @__PURE__ */ $(Lr, {
 						label: "Order",
 						value: n.sort,
 						options: s,
 						onChange: (e) => r({ sort: e })
 					}),
-					n.sort !== "none" && /* @__PURE__ */ $(Rr, {
+					n.sort !== "none" && /* @__PURE__ */ $(zr, {
 						label: "reversed",
 						checked: n.reversed,
 						onChange: (e) => r({ reversed: e })
@@ -2359,12 +2363,12 @@ function di(e) {
 			}),
 			/* @__PURE__ */ $("div", {
 				ref: i,
-				onKeyDown: (e) => _i(e, i.current),
+				onKeyDown: (e) => vi(e, i.current),
 				children: c
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "faint note",
-				children: yi(n)
+				children: bi(n)
 			}),
 			a.omitted && /* @__PURE__ */ $("p", {
 				class: "note omitted",
@@ -2373,21 +2377,21 @@ function di(e) {
 		]
 	});
 }
-function fi(e) {
-	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = $r(t, n), c = s !== null || n.isolated, l = mi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(pi, {
+function pi(e) {
+	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = ei(t, n), c = s !== null || n.isolated, l = hi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(mi, {
 		place: e,
 		reachable: l === `${e.layer} ${e.head}`,
 		state: n,
-		value: s ? vi(n.sort, s.values[e.layer]?.[e.head]) : null,
+		value: s ? yi(n.sort, s.values[e.layer]?.[e.head]) : null,
 		absent: a.layers[e.layer]?.refusal ?? a.layers[e.layer]?.absent ?? null,
 		update: i
-	}, `${e.layer}·${e.head}`)), d = hi(a, o);
+	}, `${e.layer}·${e.head}`)), d = gi(a, o);
 	if (c) return /* @__PURE__ */ $("div", {
 		class: `head-grid ${n.isolated ? "isolated" : "sorted"}`,
 		role: "group",
 		"aria-label": "Heads",
 		style: d,
-		children: n.isolated ? u.filter((e, t) => gi(n, r[t])) : u
+		children: n.isolated ? u.filter((e, t) => _i(n, r[t])) : u
 	});
 	let f = (e, t, r, a) => /* @__PURE__ */ $("button", {
 		type: "button",
@@ -2396,7 +2400,7 @@ function fi(e) {
 		title: a,
 		"aria-pressed": n.layer === e && n.head === t,
 		onClick: () => i({
-			...vr(n, e, t),
+			...yr(n, e, t),
 			isolated: !1
 		}),
 		children: r
@@ -2417,8 +2421,8 @@ function fi(e) {
 		]
 	});
 }
-function pi(e) {
-	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = gi(n, t);
+function mi(e) {
+	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = _i(n, t);
 	return /* @__PURE__ */ $("button", {
 		type: "button",
 		class: `thumbnail ${i ? "absent" : ""}`,
@@ -2427,9 +2431,9 @@ function pi(e) {
 		"aria-label": i ? `${o}: ${i}` : o,
 		title: i ? `${o}: ${i}` : `${o} · double-click to isolate`,
 		tabIndex: e.reachable ? 0 : -1,
-		onClick: () => a(vr(n, t.layer, t.head)),
+		onClick: () => a(yr(n, t.layer, t.head)),
 		onDblClick: () => a({
-			...vr(n, t.layer, t.head),
+			...yr(n, t.layer, t.head),
 			isolated: !n.isolated
 		}),
 		children: [/* @__PURE__ */ $("canvas", { "aria-hidden": "true" }), (r !== null || n.isolated) && /* @__PURE__ */ $("span", {
@@ -2443,25 +2447,25 @@ function pi(e) {
 		})]
 	});
 }
-function mi(e, t, n) {
+function hi(e, t, n) {
 	if (!n && (e.layer === "mean" || e.head === "mean")) return `${e.layer} ${e.head}`;
-	let r = t.find((t) => gi(e, t)) ?? t[0];
+	let r = t.find((t) => _i(e, t)) ?? t[0];
 	return r ? `${r.layer} ${r.head}` : "";
 }
-function hi(e, t) {
-	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, li / e.layers.length - 2);
+function gi(e, t) {
+	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, ui / e.layers.length - 2);
 	return {
 		"--columns": t,
 		"--aspect": n,
 		"--size": `${Math.max(16, r * n)}px`
 	};
 }
-function gi(e, t) {
+function _i(e, t) {
 	if (!t) return !1;
 	let n = (e, t) => e === "mean" || e === t;
 	return n(e.layer, t.layer) && n(e.head, t.head);
 }
-function _i(e, t) {
+function vi(e, t) {
 	let n = {
 		ArrowUp: [0, -1],
 		ArrowDown: [0, 1],
@@ -2479,10 +2483,10 @@ function _i(e, t) {
 	})).reduce((e, t) => t.at < e.at ? t : e);
 	a.at < Infinity && a.button.focus();
 }
-function vi(e, t) {
-	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? yt(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
+function yi(e, t) {
+	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? bt(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
 }
-function yi(e) {
+function bi(e) {
 	return `Thumbnails: ${{
 		linear: "each from 0 to its own maximum",
 		shared: "each layer’s from 0 to the largest weight in any of its heads",
@@ -2491,24 +2495,24 @@ function yi(e) {
 	}[e.scale]}. Choose a header for the mean, double-click a head to isolate it.`;
 }
 // node_modules/preact/compat/dist/compat.mjs
-var bi = Object.assign;
-function xi(e, t) {
+var xi = Object.assign;
+function Si(e, t) {
 	for (var n in e) if (n != "__source" && e[n] !== t[n]) return !0;
 	for (var r in t) if (r != "__source" && !(r in e)) return !0;
 	return !1;
 }
-var Si = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
-function Ci(e, t) {
+var Ci = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
+function wi(e, t) {
 	function n(e) {
 		var n = this.props.ref;
-		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : xi(this.props, e);
+		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : Si(this.props, e);
 	}
 	function r(t) {
 		return this.shouldComponentUpdate = n, v(e, t);
 	}
 	return r.displayName = "Memo(" + (e.displayName || e.name) + ")", r.prototype.isReactComponent = !0, r.type = e, r;
 }
-var wi = Symbol.for("react.element"), Ti = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ei = /[A-Z0-9]/g, Di = typeof document < "u", Oi = function(e) {
+var Ti = Symbol.for("react.element"), Ei = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Di = /[A-Z0-9]/g, Oi = typeof document < "u", ki = function(e) {
 	return /fil|che|rad/.test(e);
 };
 x.prototype.isReactComponent = !0, [
@@ -2530,36 +2534,36 @@ x.prototype.isReactComponent = !0, [
 		}
 	});
 });
-var ki = e.event;
+var Ai = e.event;
 e.event = function(e) {
-	return ki && (e = ki(e)), e.persist = function() {}, e.isPropagationStopped = function() {
+	return Ai && (e = Ai(e)), e.persist = function() {}, e.isPropagationStopped = function() {
 		return this.cancelBubble;
 	}, e.isDefaultPrevented = function() {
 		return this.defaultPrevented;
 	}, e.nativeEvent = e;
 };
-var Ai = {
+var ji = {
 	configurable: !0,
 	get: function() {
 		return this.class;
 	}
-}, ji = e.vnode;
+}, Mi = e.vnode;
 e.vnode = function(e) {
 	if (typeof e.type == "string") (function(e) {
 		var t = e.props, n = e.type, r = {}, i = n.indexOf("-") == -1;
 		for (var a in t) {
 			var o = t[a];
-			if (!(a == "value" && "defaultValue" in t && o == null || Di && a == "children" && n == "noscript" || a == "class" || a == "className")) {
+			if (!(a == "value" && "defaultValue" in t && o == null || Oi && a == "children" && n == "noscript" || a == "class" || a == "className")) {
 				if (a == "style" && o && o.constructor == Object) {
 					var s = void 0;
-					for (var c in o) typeof o[c] != "number" || Si.test(c) || (s ||= o = bi({}, o), o[c] += "px");
+					for (var c in o) typeof o[c] != "number" || Ci.test(c) || (s ||= o = xi({}, o), o[c] += "px");
 				} else if (a == "defaultValue" && "value" in t && t.value == null) a = "value";
 				else if (a == "download" && !0 === o) o = "";
 				else if (a == "translate" && o === "no") o = !1;
 				else if (a[0] == "o" && a[1] == "n") {
 					var l = a.toLowerCase();
-					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Oi(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
-				} else i && Ti.test(a) ? a = a.replace(Ei, "-$&").toLowerCase() : o === null && (o = void 0);
+					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || ki(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
+				} else i && Ei.test(a) ? a = a.replace(Di, "-$&").toLowerCase() : o === null && (o = void 0);
 				r[a] = o;
 			}
 		}
@@ -2569,10 +2573,10 @@ e.vnode = function(e) {
 				e.props.selected = r.multiple ? u.indexOf(e.props.value) != -1 : u == e.props.value;
 			}));
 		}
-		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Ai)) : t.className && (r.class = r.className = t.className), e.props = r;
+		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", ji)) : t.className && (r.class = r.className = t.className), e.props = r;
 	})(e);
 	else if (typeof e.type == "function" && ("ref" in e.props && "prototype" in e.type && e.type.prototype.render && (e.ref = e.props.ref, delete e.props.ref), e.type.defaultProps)) {
-		var t = bi({}, e.props);
+		var t = xi({}, e.props);
 		for (var n in e.type.defaultProps) t[n] === void 0 && (t[n] = e.type.defaultProps[n]);
 		e.props = t;
 	}
@@ -2580,14 +2584,14 @@ e.vnode = function(e) {
 		value: e.ref,
 		configurable: !0,
 		writable: !0
-	}), e.$$typeof = wi, ji && ji(e);
+	}), e.$$typeof = Ti, Mi && Mi(e);
 };
 // src/components/ColourBar.tsx
-var Mi = 256, Ni = Float32Array.from({ length: Mi }, (e, t) => t / 255);
-function Pi({ pane: e }) {
+var Ni = 256, Pi = Float32Array.from({ length: Ni }, (e, t) => t / 255);
+function Fi({ pane: e }) {
 	let t = B(null);
-	return z(() => {
-		t.current && ii(t.current, Ni, [1, Mi], (e) => e, ft(e.colours));
+	return Ce(() => {
+		t.current && ai(t.current, Pi, [1, Ni], (e) => e, pt(e.colours));
 	}, [e.colours]), /* @__PURE__ */ $("div", {
 		class: "colour-bar",
 		children: [
@@ -2614,32 +2618,34 @@ function Pi({ pane: e }) {
 	});
 }
 // src/components/PrefixMass.tsx
-function Fi({ pane: e, received: t }) {
+function Ii({ pane: e, received: t }) {
 	if (!X(e.map) || e.difference) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
-	let { prefix: n, total: r } = e.map, i = e.look.layout.prefix.slice(-n.length || e.look.layout.prefix.length), a = [...Array.from(n, (e, t) => ({
-		name: Wt(i[t] ?? ""),
-		weight: e,
+	let n = wn(e.map, e.look);
+	if (n.length === 0) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
+	let r = [...n.map(({ name: e, weight: t }) => ({
+		name: Gt(e),
+		weight: t,
 		kind: "token"
 	})), {
 		name: "patches",
-		weight: r,
+		weight: e.map.total,
 		kind: "patches"
-	}], o = a.reduce((e, { weight: t }) => e + t, 0) || 1;
-	return n.length === 0 ? /* @__PURE__ */ $("div", { class: "prefix-mass" }) : /* @__PURE__ */ $("div", {
+	}], i = r.reduce((e, { weight: t }) => e + t, 0) || 1;
+	return /* @__PURE__ */ $("div", {
 		class: "prefix-mass",
 		children: [/* @__PURE__ */ $("div", {
 			class: "shares",
 			"aria-hidden": "true",
-			children: a.map(({ name: e, weight: t, kind: n }, r) => /* @__PURE__ */ $("span", {
+			children: r.map(({ name: e, weight: t, kind: n }, r) => /* @__PURE__ */ $("span", {
 				class: `${n} shade-${r % 2}`,
-				style: { width: `${100 * t / o}%` }
+				style: { width: `${100 * t / i}%` }
 			}, e))
 		}), /* @__PURE__ */ $("p", {
 			class: "share-words",
 			children: [/* @__PURE__ */ $("span", {
 				class: "faint",
 				children: t ? "Received from" : "Mass on"
-			}), a.map(({ name: e, weight: n, kind: r }) => /* @__PURE__ */ $("span", {
+			}), r.map(({ name: e, weight: n, kind: r }) => /* @__PURE__ */ $("span", {
 				class: `share ${r}`,
 				children: [
 					e,
@@ -2651,8 +2657,8 @@ function Fi({ pane: e, received: t }) {
 	});
 }
 // src/components/Tints.tsx
-var Ii = Ci(function({ tinted: e, columns: t }) {
-	return /* @__PURE__ */ $(b, { children: kn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
+var Li = wi(function({ tinted: e, columns: t }) {
+	return /* @__PURE__ */ $(b, { children: An(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
 		x: e,
 		y: t,
 		width: n,
@@ -2660,13 +2666,13 @@ var Ii = Ci(function({ tinted: e, columns: t }) {
 		fill: r,
 		"fill-opacity": i
 	}, `${e} ${t}`)) });
-}), Li = {
+}), Ri = {
 	ArrowUp: [-1, 0],
 	ArrowDown: [1, 0],
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1]
 };
-function Ri(e) {
+function zi(e) {
 	let { pane: t } = e, n = B(null), [r, i] = t.look.layout.grid, [a, o] = t.image.input_size, s = e.probe === null ? null : Y(e.probe, t.look), c = (e) => {
 		let t = n.current?.getBoundingClientRect() ?? new DOMRect(), a = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
@@ -2679,7 +2685,7 @@ function Ri(e) {
 		class: "stage",
 		role: "application",
 		"aria-roledescription": "attention map",
-		"aria-label": `${e.name}: ${Kt(t.query, t.look)}`,
+		"aria-label": `${e.name}: ${qt(t.query, t.look)}`,
 		"aria-describedby": e.helpId,
 		tabIndex: 0,
 		style: {
@@ -2688,27 +2694,27 @@ function Ri(e) {
 		},
 		onPointerMove: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onPoint(Ht(n, r));
+			e.onPoint(Ut(n, r));
 		},
 		onPointerLeave: () => e.onPoint(null),
 		onClick: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onLock(Ht(n, r), t.shiftKey);
+			e.onLock(Ut(n, r), t.shiftKey);
 		},
 		onKeyDown: (n) => {
-			let r = Li[n.key];
-			if (r) e.onMove(Yt(t.query, r[0], r[1], t.look));
+			let r = Ri[n.key];
+			if (r) e.onMove(Xt(t.query, r[0], r[1], t.look));
 			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey);
 			else if (n.key === "Escape") e.onRelease();
 			else return;
 			n.preventDefault(), n.stopPropagation();
 		},
 		children: [
-			/* @__PURE__ */ $(Wr, { image: t.image }),
+			/* @__PURE__ */ $(Gr, { image: t.image }),
 			/* @__PURE__ */ $("div", {
 				class: "over",
 				style: { opacity: e.opacity },
-				children: /* @__PURE__ */ $(ni, {
+				children: /* @__PURE__ */ $(ri, {
 					pane: t,
 					smoothed: e.smoothed
 				})
@@ -2719,25 +2725,25 @@ function Ri(e) {
 				preserveAspectRatio: "none",
 				"aria-hidden": "true",
 				children: [
-					t.mask && /* @__PURE__ */ $(zi, {
+					t.mask && /* @__PURE__ */ $(Bi, {
 						chosen: t.mask.chosen,
 						grid: [r, i]
 					}),
-					t.tinted.length > 0 && /* @__PURE__ */ $(Ii, {
+					t.tinted.length > 0 && /* @__PURE__ */ $(Li, {
 						tinted: t.tinted,
 						columns: i
 					}),
-					t.tinted.map(({ query: e, colour: t }) => /* @__PURE__ */ $(Bi, {
+					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ $(Vi, {
 						query: e,
-						colour: t,
-						grid: [r, i]
+						colour: n,
+						look: t.look
 					}, e)),
-					t.tinted.length === 0 && /* @__PURE__ */ $(Bi, {
+					t.tinted.length === 0 && /* @__PURE__ */ $(Vi, {
 						query: t.query,
 						colour: "#ffffff",
-						grid: [r, i]
+						look: t.look
 					}),
-					s?.kind === "patch" && /* @__PURE__ */ $(Vi, {
+					s?.kind === "patch" && /* @__PURE__ */ $(Hi, {
 						row: s.row,
 						column: s.column,
 						class: "probe"
@@ -2746,13 +2752,13 @@ function Ri(e) {
 			}),
 			s?.kind === "patch" && /* @__PURE__ */ $("div", {
 				class: "reading",
-				children: bn(t, s.row * i + s.column)
+				children: xn(t, s.row * i + s.column)
 			})
 		]
 	});
 }
-function zi({ chosen: e, grid: t }) {
-	let n = Fn(e, t);
+function Bi({ chosen: e, grid: t }) {
+	let n = In(e, t);
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("path", {
 		d: n,
 		class: "casing"
@@ -2762,16 +2768,16 @@ function zi({ chosen: e, grid: t }) {
 		stroke: "#ffffff"
 	})] });
 }
-function Bi({ query: e, colour: t, grid: n }) {
-	let [r, i] = e.split(",").map(Number);
-	return r === void 0 || i === void 0 || r >= n[0] || i >= n[1] ? null : /* @__PURE__ */ $(Vi, {
-		row: r,
-		column: i,
+function Vi({ query: e, colour: t, look: n }) {
+	let r = Y(e, n);
+	return r?.kind === "patch" ? /* @__PURE__ */ $(Hi, {
+		row: r.row,
+		column: r.column,
 		class: "marker",
 		colour: t
-	});
+	}) : null;
 }
-function Vi(e) {
+function Hi(e) {
 	let t = {
 		x: e.column,
 		y: e.row,
@@ -2788,7 +2794,7 @@ function Vi(e) {
 	})] });
 }
 // src/components/PaneView.tsx
-var Hi = Ci(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
+var Ui = wi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
 	let o = e.look.layout.grid[0] * e.look.layout.grid[1];
 	return /* @__PURE__ */ $("section", {
 		class: "pane",
@@ -2812,7 +2818,7 @@ var Hi = Ci(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 					})
 				]
 			}),
-			/* @__PURE__ */ $(Ri, {
+			/* @__PURE__ */ $(zi, {
 				pane: e,
 				name: r ? `Picture ${r}` : "Picture",
 				smoothed: t.smooth,
@@ -2823,20 +2829,20 @@ var Hi = Ci(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "caption",
-				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${gn(e.mask, o)}.`]
+				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${_n(e.mask, o)}.`]
 			}),
-			e.tinted.length > 0 ? /* @__PURE__ */ $(Ui, {
+			e.tinted.length > 0 ? /* @__PURE__ */ $(Wi, {
 				pane: e,
 				patches: o
-			}) : X(e.map) && /* @__PURE__ */ $(Pi, { pane: e }),
-			/* @__PURE__ */ $(Fi, {
+			}) : X(e.map) && /* @__PURE__ */ $(Fi, { pane: e }),
+			/* @__PURE__ */ $(Ii, {
 				pane: e,
 				received: t.direction === "to"
 			})
 		]
 	});
 });
-function Ui({ pane: e, patches: t }) {
+function Wi({ pane: e, patches: t }) {
 	return /* @__PURE__ */ $("ul", {
 		class: "legend",
 		children: e.tinted.map(({ query: e, colour: n, words: r, map: i, mask: a }) => /* @__PURE__ */ $("li", { children: [
@@ -2846,14 +2852,14 @@ function Ui({ pane: e, patches: t }) {
 			}),
 			r,
 			": ",
-			gn(a, t),
+			_n(a, t),
 			", at most ",
 			K(i.maximum)
 		] }, e))
 	});
 }
 // src/maps/ticks.ts
-function Wi(e, t) {
+function Gi(e, t) {
 	if (!(e > 0) || !Number.isFinite(e)) return [0];
 	let n = e / t, r = 10 ** Math.floor(Math.log10(n)), i = r * ([
 		1,
@@ -2865,13 +2871,13 @@ function Wi(e, t) {
 	return Array.from({ length: a + 1 }, (e, t) => Number((t * i).toPrecision(12)));
 }
 // src/components/Plots.tsx
-var Gi = 240, Ki = 150, qi = 34, Ji = 14;
-function Yi({ gallery: e, state: t, update: n }) {
+var Ki = 240, qi = 150, Ji = 34, Yi = 14;
+function Xi({ gallery: e, state: t, update: n }) {
 	let { shown: r, rescale: i } = t, [a, o, s] = V(() => [
 		"distance",
 		"entropy",
 		"prefix"
-	].map((t) => Zr(e, r, t, i)), [
+	].map((t) => Qr(e, r, t, i)), [
 		e,
 		r,
 		i
@@ -2883,21 +2889,21 @@ function Yi({ gallery: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "plot-row",
 			children: [
-				a && /* @__PURE__ */ $(Xi, {
+				a && /* @__PURE__ */ $(Zi, {
 					title: "Distance",
 					unit: "px",
 					data: a,
 					state: t,
 					update: n
 				}),
-				o && /* @__PURE__ */ $(Xi, {
+				o && /* @__PURE__ */ $(Zi, {
 					title: "Entropy",
 					unit: "nats",
 					data: o,
 					state: t,
 					update: n
 				}),
-				s && /* @__PURE__ */ $(Xi, {
+				s && /* @__PURE__ */ $(Zi, {
 					title: "Prefix mass",
 					unit: "%",
 					data: s,
@@ -2907,7 +2913,7 @@ function Yi({ gallery: e, state: t, update: n }) {
 			]
 		}), a ? /* @__PURE__ */ $("div", {
 			class: "plot-foot",
-			children: [/* @__PURE__ */ $(Rr, {
+			children: [/* @__PURE__ */ $(zr, {
 				label: "distance with rows rescaled to 1 over the patches",
 				checked: i,
 				onChange: (e) => n({ rescale: e })
@@ -2921,13 +2927,13 @@ function Yi({ gallery: e, state: t, update: n }) {
 		})]
 	});
 }
-function Xi(e) {
-	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => Zi(r, n), [r, n]), s = (e) => {
+function Zi(e) {
+	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => Qi(r, n), [r, n]), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect(), n = {
-			x: (e.clientX - t.left) / t.width * Gi,
-			y: (e.clientY - t.top) / t.height * Ki
-		}, r = Qi(o.dots, n);
-		r && (r.layer !== i.layer || r.head !== i.head) && a(vr(i, r.layer, r.head));
+			x: (e.clientX - t.left) / t.width * Ki,
+			y: (e.clientY - t.top) / t.height * qi
+		}, r = $i(o.dots, n);
+		r && (r.layer !== i.layer || r.head !== i.head) && a(yr(i, r.layer, r.head));
 	}, c = o.dots.filter(({ layer: e, head: t }) => e === i.layer && (t === i.head || i.head === "mean")), l = Math.min(...o.dots.map((e) => e.value)), u = Math.max(...o.dots.map((e) => e.value));
 	return /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", {
 		title: r.convention,
@@ -2949,13 +2955,13 @@ function Xi(e) {
 			]
 		})]
 	}), /* @__PURE__ */ $("svg", {
-		viewBox: `0 0 ${Gi} ${Ki}`,
+		viewBox: `0 0 ${Ki} ${qi}`,
 		role: "img",
 		"aria-label": `${r.convention}: every head by layer, from ${o.words(l)} to ${o.words(u)}`,
 		onPointerMove: s,
 		children: [
 			o.ticks.map(({ y: e, label: t }) => /* @__PURE__ */ $("g", { children: [/* @__PURE__ */ $("line", {
-				x1: qi,
+				x1: Ji,
 				x2: 232,
 				y1: e,
 				y2: e,
@@ -2980,7 +2986,7 @@ function Xi(e) {
 				children: "layer"
 			}),
 			o.baseline !== null && /* @__PURE__ */ $("line", {
-				x1: qi,
+				x1: Ji,
 				x2: 232,
 				y1: o.baseline,
 				y2: o.baseline,
@@ -3007,8 +3013,8 @@ function Xi(e) {
 		]
 	})] });
 }
-function Zi(e, t) {
-	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Wi(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
+function Qi(e, t) {
+	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Gi(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
 		layer: t,
 		head: n,
 		value: e,
@@ -3033,8 +3039,8 @@ function Zi(e, t) {
 		words: (e) => `${(e * n).toPrecision(3)} ${t}`
 	};
 }
-function Qi(e, t) {
-	let n = null, r = Ji;
+function $i(e, t) {
+	let n = null, r = Yi;
 	for (let i of e) {
 		let e = Math.hypot(i.x - t.x, i.y - t.y);
 		e < r && ([n, r] = [i, e]);
@@ -3042,7 +3048,7 @@ function Qi(e, t) {
 	return n;
 }
 // src/components/Provenance.tsx
-function $i({ payload: e, look: t, image: n, letter: r, checks: i }) {
+function ea({ payload: e, look: t, image: n, letter: r, checks: i }) {
 	let a = Object.entries(t.conventions);
 	return /* @__PURE__ */ $("section", {
 		class: "provenance",
@@ -3058,46 +3064,46 @@ function $i({ payload: e, look: t, image: n, letter: r, checks: i }) {
 					class: "figures",
 					children: [/* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["What the model saw ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: ra(n.input_size)
+						children: ia(n.input_size)
 					})] }), /* @__PURE__ */ $("img", {
 						src: n.seen,
 						alt: `The model's input, made from ${n.name}`
 					})] }), n.original && n.original_size && n.box && /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["The original ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: ra(n.original_size)
-					})] }), /* @__PURE__ */ $(na, { image: n })] })]
+						children: ia(n.original_size)
+					})] }), /* @__PURE__ */ $(ra, { image: n })] })]
 				}), /* @__PURE__ */ $("dl", { children: [
 					/* @__PURE__ */ $("dt", { children: "picture" }),
 					/* @__PURE__ */ $("dd", { children: [n.name, n.note && ` (${n.note})`] }),
 					/* @__PURE__ */ $("dt", { children: "rows in this page" }),
-					/* @__PURE__ */ $("dd", { children: ea(t, i) }),
+					/* @__PURE__ */ $("dd", { children: ta(t, i) }),
 					/* @__PURE__ */ $("dt", { children: "page" }),
 					/* @__PURE__ */ $("dd", { children: [
 						e.made_by,
 						", format ",
 						e.version
 					] }),
-					t.facts.map(([e, t]) => /* @__PURE__ */ $(ta, {
+					t.facts.map(([e, t]) => /* @__PURE__ */ $(na, {
 						name: e,
 						value: t
 					}, e))
 				] })]
 			}),
-			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(ta, {
+			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(na, {
 				name: e.replaceAll("_", " "),
 				value: t
 			}, e)) })] })
 		]
 	});
 }
-function ea(e, { python: t, here: n, layers: r }) {
-	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ia(n)}`;
-	return `agree with Python’s to ${ia(t)} of a row’s maximum (${e.rows_compared})${i}`;
+function ta(e, { python: t, here: n, layers: r }) {
+	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${aa(n)}`;
+	return `agree with Python’s to ${aa(t)} of a row’s maximum (${e.rows_compared})${i}`;
 }
-function ta({ name: e, value: t }) {
+function na({ name: e, value: t }) {
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("dt", { children: e }), /* @__PURE__ */ $("dd", { children: t })] });
 }
-function na({ image: e }) {
+function ra({ image: e }) {
 	let [t, n] = e.original_size, [r, i, a, o] = e.box;
 	return /* @__PURE__ */ $("div", {
 		class: "original",
@@ -3122,18 +3128,18 @@ function na({ image: e }) {
 		})]
 	});
 }
-function ra([e, t]) {
+function ia([e, t]) {
 	return `${e} × ${t} px`;
 }
-function ia(e) {
+function aa(e) {
 	return e === 0 ? "0" : e.toExponential(1).replace("e-", "e−").replace("e+0", "");
 }
 // src/components/TopPatches.tsx
-var aa = 10;
-function oa({ pane: e, letter: t }) {
+var oa = 10;
+function sa({ pane: e, letter: t }) {
 	let n = Z(e);
 	if (!n) return null;
-	let r = e.difference !== null, i = r ? _t : K, a = X(e.map) && !r ? Array.from(e.map.prefix) : [], o = e.look.layout.prefix.slice(-a.length || e.look.layout.prefix.length);
+	let r = e.difference !== null, i = r ? vt : K;
 	return /* @__PURE__ */ $("table", {
 		class: "top-patches",
 		children: [
@@ -3156,27 +3162,27 @@ function oa({ pane: e, letter: t }) {
 					children: "× uniform"
 				})
 			] }) }),
-			/* @__PURE__ */ $("tbody", { children: [wn(n, e.look.layout.grid[1], aa).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
+			/* @__PURE__ */ $("tbody", { children: [Tn(n, e.look.layout.grid[1], oa).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
 				/* @__PURE__ */ $("td", { children: t }),
 				/* @__PURE__ */ $("td", { children: a }),
 				/* @__PURE__ */ $("td", { children: i(o) }),
-				!r && /* @__PURE__ */ $("td", { children: vt(o, n.uniform) })
-			] }, e)), a.map((e, t) => /* @__PURE__ */ $("tr", {
+				!r && /* @__PURE__ */ $("td", { children: yt(o, n.uniform) })
+			] }, e)), wn(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ $("tr", {
 				class: "prefix",
 				children: [
 					/* @__PURE__ */ $("td", {
 						colSpan: 2,
-						children: Wt(o[t] ?? "")
+						children: Gt(e)
 					}),
-					/* @__PURE__ */ $("td", { children: K(e) }),
-					/* @__PURE__ */ $("td", { children: vt(e, n.uniform) })
+					/* @__PURE__ */ $("td", { children: K(t) }),
+					/* @__PURE__ */ $("td", { children: yt(t, n.uniform) })
 				]
-			}, `prefix ${t}`))] })
+			}, e))] })
 		]
 	});
 }
 // src/components/Tour.tsx
-var sa = [
+var ca = [
 	{
 		target: "picture",
 		text: "A Vision Transformer cuts the picture into patches; point at one, and the colours show where it looks.",
@@ -3212,15 +3218,15 @@ var sa = [
 		change: { scale: "linear" }
 	}
 ];
-function ca(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = sa[t];
+function la(e) {
+	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = ca[t];
 	return z(() => {
 		if (!o) return;
 		o.change && i(o.change);
 		let e = n?.querySelector(`[data-tour="${o.target}"]`);
 		return e?.classList.add("toured"), e?.scrollIntoView({
 			block: "nearest",
-			behavior: la() ? "auto" : "smooth"
+			behavior: ua() ? "auto" : "smooth"
 		}), a.current?.focus({ preventScroll: !0 }), () => e?.classList.remove("toured");
 	}, [t, n]), o ? /* @__PURE__ */ $("div", {
 		ref: a,
@@ -3235,7 +3241,7 @@ function ca(e) {
 					"Step ",
 					t + 1,
 					" of ",
-					sa.length
+					ca.length
 				]
 			}),
 			/* @__PURE__ */ $("p", { children: o.text }),
@@ -3248,7 +3254,7 @@ function ca(e) {
 						onClick: () => r(t - 1),
 						children: "Back"
 					}),
-					t + 1 < sa.length && /* @__PURE__ */ $("button", {
+					t + 1 < ca.length && /* @__PURE__ */ $("button", {
 						type: "button",
 						class: "primary",
 						onClick: () => r(t + 1),
@@ -3256,22 +3262,22 @@ function ca(e) {
 					}),
 					/* @__PURE__ */ $("button", {
 						type: "button",
-						class: t + 1 < sa.length ? "" : "primary",
+						class: t + 1 < ca.length ? "" : "primary",
 						onClick: () => r(null),
-						children: t + 1 < sa.length ? "Close" : "Done"
+						children: t + 1 < ca.length ? "Close" : "Done"
 					})
 				]
 			})
 		]
 	}) : null;
 }
-function la() {
+function ua() {
 	return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 // src/components/App.tsx
-function ua({ payload: e, source: t, address: n }) {
-	let { gallery: r, revision: i, failure: a } = fa(e, t), [o, s] = R(() => n ? Sr(n.read(), e) : gr(e));
-	return r ? /* @__PURE__ */ $(da, {
+function da({ payload: e, source: t, address: n }) {
+	let { gallery: r, revision: i, failure: a } = pa(e, t), [o, s] = R(() => n ? Cr(n.read(), e) : _r(e));
+	return r ? /* @__PURE__ */ $(fa, {
 		payload: e,
 		address: n,
 		gallery: r,
@@ -3283,27 +3289,27 @@ function ua({ payload: e, source: t, address: n }) {
 		children: a ? `vitscope cannot show this: ${a}` : "Opening …"
 	});
 }
-function da({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
-	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = R(null), [m, h] = R(null), g = we(), _ = Ce((e) => a((t) => ({
+function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
+	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = R(null), [m, h] = R(null), g = Te(), _ = we((e) => a((t) => ({
 		...t,
 		...e
-	})), [a]), v = Ce(() => {
+	})), [a]), v = we(() => {
 		s(null), _({
 			locked: [],
 			isolated: !1
 		});
-	}, [_]), y = V(() => cn(n, i, o), [
+	}, [_]), y = V(() => ln(n, i, o), [
 		n,
 		r,
 		i,
 		o
-	]), b = V(() => ln(n, i, o), [
+	]), b = V(() => un(n, i, o), [
 		n,
 		r,
 		i,
 		o
 	]), x = b ? [y, b] : [y];
-	pa(t, i, e, a), z(() => {
+	ma(t, i, e, a), z(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
@@ -3312,17 +3318,17 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 	]);
 	let S = B(!1);
 	z(() => {
-		S.current && d(xn(y)), S.current = !1;
+		S.current && d(Sn(y)), S.current = !1;
 	}, [y]);
 	let C = (e) => {
-		let t = (t) => Jt(t, e.look, y.look);
+		let t = (t) => Yt(t, e.look, y.look);
 		return {
 			onPoint: (e) => {
 				let n = i.locked.length > 0 || i.method === "rollout";
 				(n ? l : s)(e && t(e)), (n ? s : l)(null);
 			},
 			onLock: (e, n) => {
-				S.current = !0, s(null), _(_r(i, t(e), n));
+				S.current = !0, s(null), _(vr(i, t(e), n));
 			},
 			onMove: (e) => {
 				S.current = !0, i.locked.length > 0 ? _({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e));
@@ -3338,24 +3344,24 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		...t ? [{
 			label: "Copy link",
 			title: "to exactly what is shown",
-			run: async () => d(await ma(t, i, e))
+			run: async () => d(await ha(t, i, e))
 		}] : [],
 		{
 			label: "PNG",
 			title: "download what is shown as a picture",
-			run: () => cr(x, i)
+			run: () => lr(x, i)
 		},
 		{
 			label: "SVG",
 			title: "download what is shown as a drawing",
-			run: () => sr(x, i)
+			run: () => cr(x, i)
 		},
 		{
 			label: "CSV",
 			title: "download the numbers of what is shown",
-			run: () => lr(x)
+			run: () => ur(x)
 		}
-	], T = sn(i, o, y.look), E = {
+	], T = cn(i, o, y.look), E = {
 		look: y.look,
 		image: y.image,
 		state: i,
@@ -3367,9 +3373,9 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		class: `page ${b ? "two" : "one"}`,
 		onKeyDown: (e) => e.key === "Escape" && (f === null ? v() : p(null)),
 		children: [
-			/* @__PURE__ */ $(Xr, {
+			/* @__PURE__ */ $(Zr, {
 				title: e.title,
-				summary: ha(y),
+				summary: ga(y),
 				actions: w
 			}),
 			/* @__PURE__ */ $("main", { children: [/* @__PURE__ */ $("div", {
@@ -3378,10 +3384,10 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				children: [
 					/* @__PURE__ */ $("div", {
 						class: "panes",
-						children: x.map((e, t) => /* @__PURE__ */ $(Hi, {
+						children: x.map((e, t) => /* @__PURE__ */ $(Ui, {
 							pane: e,
 							state: i,
-							probe: c && Jt(c, y.look, e.look),
+							probe: c && Yt(c, y.look, e.look),
 							letter: b ? "AB"[t] : "",
 							helpId: g,
 							...C(e)
@@ -3392,7 +3398,7 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 						class: "help faint",
 						children: "Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys: arrows move, Enter locks, Esc releases."
 					}),
-					/* @__PURE__ */ $(Kr, {
+					/* @__PURE__ */ $(qr, {
 						payload: e,
 						state: i,
 						update: _
@@ -3401,18 +3407,18 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 			}), /* @__PURE__ */ $("div", {
 				class: "side",
 				children: [
-					/* @__PURE__ */ $(Vr, {
+					/* @__PURE__ */ $(Hr, {
 						...E,
-						lock: (e, t) => _(_r(i, e, t))
+						lock: (e, t) => _(vr(i, e, t))
 					}),
-					/* @__PURE__ */ $(di, {
+					/* @__PURE__ */ $(fi, {
 						gallery: n,
 						state: i,
 						query: T,
 						revision: r,
 						update: _
 					}),
-					/* @__PURE__ */ $(Yi, {
+					/* @__PURE__ */ $(Xi, {
 						gallery: n,
 						state: i,
 						update: _
@@ -3424,15 +3430,15 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				"aria-label": "Numbers and provenance",
 				children: x.map((t, r) => /* @__PURE__ */ $("div", {
 					class: "details",
-					children: [/* @__PURE__ */ $(oa, {
+					children: [/* @__PURE__ */ $(sa, {
 						pane: t,
 						letter: b ? "AB"[r] : ""
-					}), /* @__PURE__ */ $($i, {
+					}), /* @__PURE__ */ $(ea, {
 						payload: e,
 						look: t.look,
 						image: t.image,
 						letter: b ? "AB"[r] : "",
-						checks: Mr(n, t.view)
+						checks: Nr(n, t.view)
 					})]
 				}, r))
 			}),
@@ -3441,7 +3447,7 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				role: "status",
 				children: u
 			}),
-			f !== null && /* @__PURE__ */ $(ca, {
+			f !== null && /* @__PURE__ */ $(la, {
 				step: f,
 				root: m,
 				go: p,
@@ -3450,10 +3456,10 @@ function da({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		]
 	});
 }
-function fa(e, t) {
+function pa(e, t) {
 	let [n, r] = R(null), [i, a] = R(0), [o, s] = R("");
 	return z(() => {
-		let n = new it(e, t, () => a((e) => e + 1));
+		let n = new at(e, t, () => a((e) => e + 1));
 		n.open().then(() => r(n), (e) => s(e instanceof Error ? e.message : String(e)));
 	}, [e, t]), {
 		gallery: n,
@@ -3461,11 +3467,11 @@ function fa(e, t) {
 		failure: o
 	};
 }
-function pa(e, t, n, r) {
+function ma(e, t, n, r) {
 	let i = B(e?.read());
 	z(() => {
 		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(xr(t, n)), i.current = e.read());
+			e && e.read() === i.current && (e.write(Sr(t, n)), i.current = e.read());
 		}, 150);
 		return () => clearTimeout(r);
 	}, [
@@ -3475,7 +3481,7 @@ function pa(e, t, n, r) {
 	]), z(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === xr(t, n) ? t : Sr(e.read(), n));
+			i.current = e.read(), r((t) => e.read() === Sr(t, n) ? t : Cr(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -3484,33 +3490,33 @@ function pa(e, t, n, r) {
 		r
 	]);
 }
-async function ma(e, t, n) {
-	let r = e.link(xr(t, n));
+async function ha(e, t, n) {
+	let r = e.link(Sr(t, n));
 	try {
 		return await navigator.clipboard.writeText(r), "Link copied.";
 	} catch {
 		return `This browser does not let the page copy; the link is ${r}`;
 	}
 }
-function ha(e) {
+function ga(e) {
 	let { look: t } = e;
 	return `${t.label} · ${t.layout.description} · verified to ${t.verification_error.toExponential(0)}`;
 }
 // src/version.ts
-var ga = 1;
-function _a(e) {
+var _a = 1;
+function va(e) {
 	let { format: t, version: n } = e ?? {};
-	if (t !== "vitscope-page" || n !== ga) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ga}: write the page again with the vitscope that is installed`);
+	if (t !== "vitscope-page" || n !== _a) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${_a}: write the page again with the vitscope that is installed`);
 	return e;
 }
 // src/widget.tsx
-var va = 5e3, ya = { render({ model: e, el: t }) {
+var ya = 5e3, ba = { render({ model: e, el: t }) {
 	t.classList.add("vitscope", "in-notebook"), t.dataset.lmSuppressShortcuts = "true";
-	let n = Sa(t, e.get("_picture")), r = new ba(e), i = setTimeout(() => {
+	let n = Ca(t, e.get("_picture")), r = new xa(e), i = setTimeout(() => {
 		n.textContent = "The interactive view needs the kernel that made it: run this cell again. Above is its picture.";
-	}, va);
+	}, ya);
 	return r.header().then((e) => {
-		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(ua, {
+		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(da, {
 			payload: e,
 			source: r,
 			address: null
@@ -3520,7 +3526,7 @@ var va = 5e3, ya = { render({ model: e, el: t }) {
 	}), () => {
 		clearTimeout(i), r.close(), P(null, t);
 	};
-} }, ba = class {
+} }, xa = class {
 	model;
 	view = String(Math.random());
 	asked = /* @__PURE__ */ new Map();
@@ -3529,7 +3535,7 @@ var va = 5e3, ya = { render({ model: e, el: t }) {
 	}
 	async header() {
 		let [e] = await this.ask("header", 0);
-		return _a(JSON.parse(e.header ?? "{}"));
+		return va(JSON.parse(e.header ?? "{}"));
 	}
 	async bytes(e) {
 		let [, t] = await this.ask("block", e), n = t[0];
@@ -3541,7 +3547,8 @@ var va = 5e3, ya = { render({ model: e, el: t }) {
 	}
 	ask(e, t) {
 		return new Promise((n) => {
-			this.asked.set(xa(e === "header", t), (e, t) => n([e, t])), this.model.send({
+			let r = Sa(e === "header", t);
+			this.asked.set(r, [...this.asked.get(r) ?? [], (e, t) => n([e, t])]), this.model.send({
 				want: e,
 				index: t,
 				view: this.view
@@ -3550,17 +3557,18 @@ var va = 5e3, ya = { render({ model: e, el: t }) {
 	}
 	hear = (e, t) => {
 		if (e.view !== this.view) return;
-		let n = xa(e.header !== void 0, e.index);
-		this.asked.get(n)?.(e, t), this.asked.delete(n);
+		let n = Sa(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
+		this.asked.delete(n);
+		for (let n of r) n(e, t);
 	};
 };
-function xa(e, t) {
+function Sa(e, t) {
 	return e ? "header" : `block ${t}`;
 }
-function Sa(e, t) {
+function Ca(e, t) {
 	let n = document.createElement("img");
 	n.src = t, n.alt = "Summary of the look", n.style.maxWidth = "100%";
 	let r = document.createElement("p");
 	return r.textContent = "Opening …", e.replaceChildren(n, r), r;
 }
-export { ya as default };
+export { xa as Kernel, ba as default };
