@@ -2,6 +2,7 @@
 
 import builtins
 import importlib.util
+import json
 import os
 from pathlib import Path
 
@@ -76,6 +77,14 @@ def test_the_figures_are_where_they_are_named(executed):
     assert shown == FIGURES
 
 
+def test_a_look_is_a_widget_and_what_is_saved_of_it_stays_small(executed):
+    (cell,) = (cell for cell in executed.cells if cell.id == "figure-look")
+    (output,) = (output for output in cell.outputs if output.output_type == "execute_result")
+    assert "application/vnd.jupyter.widget-view+json" in output.data
+    saved = len(json.dumps(output)) + len(json.dumps(executed.metadata.get("widgets", {})))
+    assert saved < 1_500_000
+
+
 def test_the_numbers_are_the_closed_forms(executed):
     """Even attention on 14 × 14 patches of 16 px; a tenth of the mass on them is a tenth of the distance."""
     lines = text_of(executed, "sink-by-hand").splitlines()
@@ -108,4 +117,4 @@ def test_with_an_address_it_is_what_pip_gets(written, monkeypatch):
         written, monkeypatch, lambda source: source.replace('REPOSITORY = ""', 'REPOSITORY = "ADDRESS"')
     )
     # IPython puts the value of REPOSITORY in the braces' place when the magic runs.
-    assert called == [("pip", 'install --quiet "vitscope @ git+{REPOSITORY}"')]
+    assert called == [("pip", 'install --quiet "vitscope[notebook] @ git+{REPOSITORY}"')]
