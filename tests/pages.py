@@ -44,7 +44,7 @@ class Document:
 
     def numbers(self, entry):
         """An array by its `Numbers`."""
-        kind = {"float16": "<f2", "float32": "<f4"}[entry["dtype"]]
+        kind = {"int16": "<i2", "float16": "<f2", "float32": "<f4"}[entry["dtype"]]
         count = int(np.prod(entry["shape"]))
         return np.frombuffer(self.blocks[entry["block"]], kind, count, entry["offset"]).reshape(entry["shape"])
 
@@ -55,6 +55,8 @@ class Document:
         queries, keys, key_bias, normaliser = (
             self.numbers(entry[name]).astype(np.float64) for name in ("queries", "keys", "key_bias", "log_normaliser")
         )
+        if entry["steps"] is not None:
+            queries = queries * self.numbers(entry["steps"]).astype(np.float64)[:, None]
         logits = np.einsum("hqd,hkd->hqk", queries, keys) + key_bias[:, None] + self._bias(entry["bias"], grid)
         return np.exp(logits - normaliser[:, :, None])
 

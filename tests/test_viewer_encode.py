@@ -104,21 +104,21 @@ def test_queries_and_keys_are_carried_less_their_means():
     call = random_call(images=1, tokens=101, dim=13, sharpness=0.5)
     shifted = encode(replace(call, keys=call.keys - 50), 1)  # as real keys are, but more so
     plain = encode(call, 1)
-    assert form_of(shifted) == form_of(plain) == (Product, torch.float16)
+    assert form_of(shifted) == form_of(plain) == (Product, torch.int16)
     assert shifted.decoded.queries.shape == plain.decoded.queries.shape
-    assert float(shifted.decoded.queries.double().mean(1).abs().max()) < 1e-3
-    assert float(shifted.decoded.keys.double().mean(1).abs().max()) < 1e-3
+    assert float(shifted.decoded.queries.double().mean(1).abs().max()) < 0.5  # of a step
+    assert float(shifted.decoded.keys.double().mean(1).abs().max()) < 0.5  # of a step
     pulled = encode(replace(call, queries=call.queries + 5), 1)
-    assert float(pulled.decoded.queries.double().mean(1).abs().max()) < 1e-3
+    assert float(pulled.decoded.queries.double().mean(1).abs().max()) < 0.5  # of a step
 
 
 @pytest.mark.parametrize(
     ("change", "form"),
     [
-        ({"sharpness": 0.5}, (Product, torch.float16)),
+        ({"sharpness": 0.5}, (Product, torch.int16)),
         ({"sharpness": 30.0}, (Product, torch.float32)),
         ({"sharpness": 5.0, "tokens": 11}, (Weights, torch.float16)),  # 11 keys are fewer bytes than 13 + 13 floats
-        ({"sharpness": 0.5, "dtype": torch.bfloat16}, (Product, torch.float16)),
+        ({"sharpness": 0.5, "dtype": torch.bfloat16}, (Product, torch.int16)),
         ({"sharpness": 0.5, "tokens": 13, "dim": 31}, (Weights, torch.float16)),
     ],
 )
@@ -148,17 +148,17 @@ def test_bare_weights_are_carried_in_float16_where_that_tells_them_apart_and_els
 def test_numbers_beyond_float16_are_not_carried_in_it():
     call = random_call(images=1, tokens=101, dim=13, dtype=torch.float32, sharpness=0.5)
     wide = replace(call, queries=call.queries * 1e6, keys=call.keys / 1e6)
-    assert form_of(encode(wide, 1)) == (Product, torch.float16)  # whose factors are balanced
+    assert form_of(encode(wide, 1)) == (Product, torch.int16)  # whose factors are balanced
     sharp = encode(replace(call, scale=1e12), 1)
     assert all(bool(operand.isfinite().all()) for operand in sharp.decoded.operands)
-    assert form_of(sharp) != (Product, torch.float16)
+    assert form_of(sharp) != (Product, torch.int16)
     assert sharp.fidelity.error <= 1e-3
 
 
 def test_a_bias_counts_for_its_part_where_layers_share_it():
     call = random_call(images=1, tokens=101, dim=13, dtype=torch.float32, bias=True, sharpness=0.5)
     assert form_of(encode(call, 1)) == (Weights, torch.float16)  # alone, it is twice as large as the weights
-    assert form_of(encode(call, 1, bias_shares=12)) == (Product, torch.float16)
+    assert form_of(encode(call, 1, bias_shares=12)) == (Product, torch.int16)
 
 
 def test_masks_stay_infinite_and_the_least_numbers_finite():
@@ -237,7 +237,7 @@ def test_bytes_are_estimated_before_they_are_written(change):
     for shares in (1, 7):
         encoded = encode(call, 1, bias_shares=shares)
         assert encoded.fidelity.error <= 1e-3
-        assert encoded.decoded.operands[0].dtype == torch.float16
+        assert encoded.decoded.operands[0].dtype.itemsize == 2
         blocks = Blocks()
         attention_entry(encoded, blocks)
         bias = getattr(encoded.decoded, "bias", None)

@@ -1,4 +1,4 @@
-"""Logits in few columns of float16: their product is the logits', and no column is carried for nothing."""
+"""Logits in few columns of integers: their product is the logits', and no column is carried for nothing."""
 
 from dataclasses import replace
 
@@ -10,13 +10,19 @@ from hypothesis import strategies as st
 from calls import random_call
 from vitscope.viewer.decode import Product
 from vitscope.viewer.encode import TOLERANCE, encode
-from vitscope.viewer.factors import Factors, Split
+from vitscope.viewer.factors import Factors, Integers
 
 
 def operands(tokens: int = 29, dim: int = 13, seed: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     queries, keys = (torch.randn(3, tokens, dim, dtype=torch.float64, generator=generator) for _ in range(2))
     return queries, keys
+
+
+def product_of(integers: Integers) -> torch.Tensor:
+    """(heads, queries, keys), as the payload's schema says it."""
+    queries, keys = integers.queries.double(), integers.keys.double()
+    return torch.einsum("hc,hqc,hkc->hqk", integers.steps.double(), queries, keys)
 
 
 @settings(deadline=None)
@@ -36,32 +42,33 @@ def test_the_first_columns_carry_most():
     torch.testing.assert_close(sizes, torch.linalg.svdvals(queries @ keys.mT)[:, :13])
 
 
-def test_doubled_columns_are_as_good_as_thousands_of_times_finer_ones():
+@settings(deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.sampled_from([1e-6, 1.0, 1e6]))
+def test_integers_are_within_half_a_step_of_every_column(seed, scale):
+    queries, keys = operands(seed=seed)
+    factors = Factors.of(queries * scale, keys)
+    integers = factors.integers(11)
+    for found, exact in ((integers.queries, factors.queries), (integers.keys, factors.keys)):
+        assert found.dtype == torch.int16
+        assert found.shape == (3, 29, 11)
+        step = exact[..., :11].abs().amax(1, keepdim=True) / 32767
+        assert float((found * step - exact[..., :11]).abs().div(step).max()) <= 0.5 + 1e-6
+    expected = factors.queries[..., :11] @ factors.keys[..., :11].mT
+    assert float((product_of(integers) - expected).abs().max()) < 2e-4 * float(expected.abs().max())
+
+
+def test_what_is_nowhere_stays_nothing():
     queries, keys = operands()
-    factors, logits = Factors.of(queries, keys), queries @ keys.mT
-
-    def error(split: Split) -> float:
-        left, right = factors.columns(split)
-        assert left.dtype == right.dtype == torch.float16
-        assert left.shape[-1] == right.shape[-1] == split.columns
-        return float((left.double() @ right.double().mT - logits).abs().max())
-
-    plain, doubled = error(Split(13, 0)), error(Split(13, 13))
-    assert doubled < plain / 300
-    assert error(Split(13, 5)) < plain
-    assert error(Split(11, 11)) > 100 * doubled  # what the last two columns held is gone
+    zeros = Factors(queries * 0, keys).integers(13)
+    assert not product_of(zeros).any()
+    assert zeros.steps.isfinite().all()
 
 
-def test_the_smallest_split_that_is_good_is_found():
-    factors = Factors.of(*operands(tokens=97, dim=64))
-
-    def good(split: Split) -> bool:
-        return split.rank >= 20 and split.doubled >= 8
-
-    assert factors.smallest_split(good, 128) == Split(20, 8)
-    assert factors.smallest_split(good, 36) is None  # 36 are not fewer than 36
-    assert factors.smallest_split(good, 37) == Split(20, 8)
-    assert factors.smallest_split(lambda split: False, 128) is None
+def test_the_smallest_rank_that_is_good_is_found():
+    factors = Factors.of(*operands(tokens=97, dim=61))
+    for least in (1, 2, 20, 60, 61):
+        assert factors.smallest_rank(lambda rank, least=least: rank >= least) == least
+    assert factors.smallest_rank(lambda rank: False) is None
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 5.0])
@@ -70,6 +77,6 @@ def test_logits_of_low_rank_are_carried_in_few_columns(sharpness):
     low = replace(call, queries=call.queries * (torch.arange(61) < 5), scale=call.scale * 3)
     encoded = encode(low, 1)
     assert isinstance(encoded.decoded, Product)
-    assert encoded.decoded.queries.dtype == torch.float16
-    assert encoded.decoded.queries.shape[-1] <= 24  # of 61
+    assert encoded.decoded.queries.dtype == torch.int16
+    assert encoded.decoded.queries.shape[-1] == 5
     assert encoded.fidelity.error <= TOLERANCE

@@ -317,6 +317,15 @@ def test_layers_that_do_not_fit_are_left_out_and_named(bundled):
     assert [len(layers) for layers in seen] == sorted(len(layers) for layers in seen)
 
 
+def test_pictures_take_their_part_of_the_limit(bundled):
+    look = bundled.look(np.random.default_rng(0).integers(0, 256, (900, 1200, 3), dtype=np.uint8))
+    original = len(document_of(build(look)).image()["original"])
+    assert original > 800_000
+    made = build(look, limit_bytes=original + 800_000)
+    assert 1 < len(carried(document_of(made))) < 6
+    assert len(html.to_html(made)) + payload._VIEWER_BYTES <= (original + 800_000) * 1.02
+
+
 def test_the_last_layer_is_carried_even_if_it_alone_is_too_large(bundled):
     document = document_of(build(photo(bundled), limit_bytes=1))
     assert carried(document) == [5]
@@ -427,7 +436,7 @@ def test_images_that_join_a_look_carry_its_layers_and_raise_its_errors(bundled):
     doubtful = tuple(replace(call, error=error) for call, error in zip(seen.layers, (0.5, 0, 0, 0, 0, 0), strict=True))
     second = replace(second, attention_seen=replace(seen, layers=doubtful))
     builder = Builder(limit_bytes=1_500_000)
-    builder.add(first, share=0.5, merge=True)
+    builder.add(first, share=0.35, merge=True)
     builder.add(second, merge=True)  # with room for more
     document = document_of(builder.payload())
     layers = carried(document)

@@ -179,11 +179,11 @@ export interface Numbers {
    * Bytes from the block's start
    */
   offset: number;
-  dtype: "float16" | "float32";
+  dtype: "int16" | "float16" | "float32";
   shape: number[];
 }
 /**
- * softmax(queries · keysᵀ + key_bias + bias), the scale multiplied into the queries
+ * softmax(Σ over columns of steps · queries · keys, + key_bias + bias); the scale is in the factors
  */
 export interface Product {
   form: "product";
@@ -195,6 +195,10 @@ export interface Product {
    * (heads, tokens, columns), of keys less their mean, which softmax does not see
    */
   keys: Numbers;
+  /**
+   * (heads, columns) where queries and keys are integers; null for 1
+   */
+  steps: Numbers | null;
   /**
    * (heads, tokens): the mean query times each key
    */

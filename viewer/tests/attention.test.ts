@@ -46,6 +46,8 @@ function relative(table: number, fromPrefix: number, toPrefix: number) {
 const LAYERS: Record<string, () => Made<Product | Weights>> = {
   "float32 without bias": () => makeProduct(1, "float32"),
   "float16 without bias": () => makeProduct(2, "float16"),
+  "integers without bias": () => makeProduct(30, "int16"),
+  "integers with relative bias": () => makeProduct(31, "int16", relative(HEADS, 1, HEADS)),
   "dense bias": () => makeProduct(3, "float16", dense(HEADS, TOKENS)),
   "dense bias for all heads": () => makeProduct(4, "float32", dense(1, TOKENS)),
   "dense bias for all queries": () => makeProduct(5, "float32", dense(HEADS, 1)),
@@ -89,6 +91,7 @@ test("a row and a column worked out by hand", async () => {
   const numbers = (values: number[], ...shape: number[]) => blocks.add(values, shape);
   const attention: Product = {
     form: "product",
+    steps: null,
     queries: numbers([1, 0], 1, 2, 1),
     keys: numbers([Math.log(2), 0], 1, 2, 1),
     key_bias: numbers([0, Math.log(3)], 1, 2),
@@ -216,6 +219,7 @@ describe("what does not fit is refused in words", () => {
       { to_prefix: [1, 37, 2] },
     ],
     ["a dense bias", "dense bias", makeProduct(25, "float32", dense(1, TOKENS)), { term: [1, TOKENS, 3] }],
+    ["the columns' steps", "steps", makeProduct(32, "int16"), { steps: [HEADS, 1] }],
     ["weights", "weights", makeWeights(26, "float16"), { weights: [HEADS, TOKENS] }],
     ["the probe", "probe", makeWeights(27, "float16"), { row: [TOKENS - 1] }],
   ])("the wrong shape of %s", async (_, name, { attention, blocks }, shapes) => {

@@ -26,11 +26,13 @@ export class Blocks implements BlockSource {
 
   add(values: number[], shape: number[], dtype: Dtype = "float32", block = 1): Numbers {
     if (values.length !== countOf(shape)) throw new Error(`${values.length} values in shape ${shape}`);
-    const width = dtype === "float16" ? 2 : 4;
+    const width = dtype === "float32" ? 4 : 2;
     const view = new DataView(new ArrayBuffer(Math.ceil((values.length * width) / 4) * 4)) as HalfView;
-    values.forEach((value, i) =>
-      dtype === "float16" ? view.setFloat16(2 * i, value, true) : view.setFloat32(4 * i, value, true),
-    );
+    values.forEach((value, i) => {
+      if (dtype === "int16") view.setInt16(2 * i, value, true);
+      else if (dtype === "float16") view.setFloat16(2 * i, value, true);
+      else view.setFloat32(4 * i, value, true);
+    });
     const part = (this.parts[block] ??= []);
     const reference = { block, offset: part.length, dtype, shape };
     part.push(...new Uint8Array(view.buffer));
@@ -58,11 +60,16 @@ export interface Made<Form> {
 
 export function makeProduct(seed: number, dtype: Dtype, makeBias: MakeBias = () => null): Made<Product> {
   const [random, blocks] = [seeded(seed), new Blocks()];
-  const operand = () => blocks.add(random.normals(HEADS * TOKENS * DIM), [HEADS, TOKENS, DIM], dtype);
+  const whole = dtype === "int16"; // in steps of about a thousandth, different for each column
+  const drawn = () =>
+    random.normals(HEADS * TOKENS * DIM).map((value) => (whole ? Math.round(1000 * value) : value));
+  const operand = () => blocks.add(drawn(), [HEADS, TOKENS, DIM], dtype);
+  const steps = () => Array.from({ length: HEADS * DIM }, () => (0.5 + random.uniform()) * 1e-6);
   const attention: Product = {
     form: "product",
     queries: operand(),
     keys: operand(),
+    steps: whole ? blocks.add(steps(), [HEADS, DIM]) : null,
     key_bias: blocks.add(random.normals(HEADS * TOKENS), [HEADS, TOKENS]),
     bias: makeBias(random, blocks),
     log_normaliser: blocks.add(Array(HEADS * TOKENS).fill(NaN), [HEADS, TOKENS]),

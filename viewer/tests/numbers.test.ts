@@ -27,15 +27,17 @@ describe("arrays out of a block", () => {
   });
 
   test.each([
+    ["int16", 3],
     ["float16", 3],
     ["float32", 6],
   ] as const)("%s at an odd offset are read all the same", (dtype, offset) => {
     const blocks = new Blocks();
-    blocks.add([0.5, -0.25, 3], [3], dtype);
+    const values = dtype === "int16" ? [32767, -32768, 3] : [0.5, -0.25, 3];
+    blocks.add(values, [3], dtype);
     const shifted = new Uint8Array(offset + 12);
     shifted.set(new Uint8Array(blocks.buffer(1)), offset);
     const found = readNumbers({ block: 1, offset, dtype, shape: [3] }, shifted.buffer);
-    expect(Array.from(found)).toEqual([0.5, -0.25, 3]);
+    expect(Array.from(found)).toEqual(values);
   });
 
   test("an empty array is read", () => {

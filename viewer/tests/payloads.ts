@@ -166,6 +166,7 @@ class Maker {
       form: "product",
       queries: normals(1.5, heads, tokens.length, DIM),
       keys: normals(1, heads, tokens.length, DIM),
+      steps: null,
       key_bias: normals(1, heads, tokens.length),
       bias: null,
       log_normaliser: later,

@@ -27,16 +27,16 @@ class Blocks:
         return len(self._blocks) - 1
 
     def put(self, array: np.ndarray, block: int = SMALL) -> dict[str, Any]:
-        """Write an array, float16 as it is and all else as float32; the payload's `Numbers` of it."""
-        half = array.dtype == np.float16
+        """Write an array, float16 and int16 as they are and all else as float32; the payload's `Numbers` of it."""
+        dtype = array.dtype.name if array.dtype.name in ("float16", "int16") else "float32"
         data = self._blocks[block]
         data.extend(bytes(-len(data) % _ALIGNMENT))
         offset = len(data)
-        data.extend(np.ascontiguousarray(array, "<f2" if half else "<f4").tobytes())
+        data.extend(np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<")).tobytes())
         return {
             "block": block,
             "offset": offset,
-            "dtype": "float16" if half else "float32",
+            "dtype": dtype,
             "shape": list(array.shape),
         }
 

@@ -45,19 +45,22 @@ def carry(look: Look, layers: Sequence[int | str] | None, room: float, limit_byt
 
 
 def estimated(look: Look) -> float:
-    """Bytes of the file that all of a look's layers take where float16 is enough."""
+    """Bytes of the file that all of a look's layers take where 16 bits a number are enough."""
     usable = (index for index, call in enumerate(look.attention_seen.layers) if call.refusal is None)
     return _estimate(look, usable) + 1.0  # never 0, as shares are fractions of it
 
 
 def _fitting(look: Look, usable: list[int], room: float) -> dict[int, list[Encoded]]:
     encoded: dict[int, list[Encoded]] = {}
+    ratio = 1.0  # of the size found to the one estimated, of the layer before
     for position in selection.by_importance(len(usable)):
         index = usable[position]
-        if encoded and _estimate(look, [index]) > room:
+        estimate = _estimate(look, [index])
+        if encoded and estimate * ratio > room:
             continue
         parts = _encoded(look, index)
-        size = _size(look, index, parts)  # may be twice the estimate
+        size = _size(look, index, parts)  # may be twice the estimate, or half of it
+        ratio = size / estimate
         if not encoded or size <= room:
             encoded[index] = parts
             room -= size

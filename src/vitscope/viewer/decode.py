@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from vitscope.attention.bias import Bias
@@ -15,16 +15,18 @@ from vitscope.attention.bias import Bias
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """softmax(queries · keysᵀ + key_bias + bias); the scale is multiplied into the queries."""
+    """softmax(Σ over columns of steps · queries · keys, + key_bias + bias); the scale is in the factors."""
 
-    queries: Float[Tensor, "heads tokens dim"]  # less their mean
-    keys: Float[Tensor, "heads tokens dim"]  # less their mean, which softmax does not see
+    queries: Shaped[Tensor, "heads tokens columns"]  # of queries less their mean
+    keys: Shaped[Tensor, "heads tokens columns"]  # of keys less their mean, which softmax does not see
+    steps: Float[Tensor, "heads columns"] | None  # where queries and keys are integers, else 1
     key_bias: Float[Tensor, "heads tokens"]  # the mean query times each key
     bias: Bias | None  # in float32
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
-        return self.queries, self.keys, self.key_bias
+        steps = () if self.steps is None else (self.steps,)
+        return self.queries, self.keys, *steps, self.key_bias
 
     def rows(self, rows: slice) -> tuple[Float[Tensor, "heads rows tokens"], Float[Tensor, "heads rows"]]:
         """Weights of some query rows in float64, and the rounded ln Σ exp(logits) that they are divided by."""
@@ -36,7 +38,9 @@ class Product:
         return weights, log_normaliser[..., 0]
 
     def _logits(self, rows: slice) -> Float[Tensor, "heads rows tokens"]:
-        logits = torch.baddbmm(self.key_bias[:, None].double(), self.queries[:, rows].double(), self._transposed_keys)
+        queries = self.queries[:, rows].double()  # (heads, rows, columns)
+        queries = queries if self.steps is None else queries * self.steps[:, None].double()
+        logits = torch.baddbmm(self.key_bias[:, None].double(), queries, self._transposed_keys)
         return logits if self.bias is None else logits.add_(self.bias.rows(rows)[0])
 
     @cached_property

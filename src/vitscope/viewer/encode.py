@@ -10,7 +10,7 @@ from vitscope.attention.bias import Bias, DenseBias, RelativeBias
 from vitscope.attention.call import AttentionCall
 from vitscope.errors import NotFiniteError
 from vitscope.viewer.decode import Decoded, Product, Weights
-from vitscope.viewer.factors import Factors, Split
+from vitscope.viewer.factors import Factors
 from vitscope.viewer.fidelity import Fidelity, Sample, compare, device_of
 
 TOLERANCE = 1e-3  # of the maximum of a row, and of a column
@@ -54,7 +54,7 @@ def encode(call: AttentionCall, prefix: int, *, bias_shares: int = 1) -> Encoded
 
 
 def estimated_bytes(call: AttentionCall, *, bias_shares: int = 1) -> float:
-    """Bytes that one image's part of a call takes where float16 is enough, with what goes along with it."""
+    """Bytes that one image's part of a call takes where 16 bits a number are enough, with what goes along with it."""
     row = 4 * call.heads * call.key_count  # bytes of one number a head and key
     least = _weights_bytes(call, 2) + row  # mean_row
     if call.queries is not None:
@@ -90,23 +90,21 @@ def _products(call: AttentionCall, bias_shares: int) -> Iterator[_Candidate]:
 
 
 def _factored(call: AttentionCall, operands: Product) -> Iterator[Product]:
-    """Products in float16 of as few columns as some rows of the call allow: with a narrow margin, with a wide one."""
-    dim = operands.queries.shape[-1]
+    """Products of integers in as few columns as some rows of the call allow: with a narrow margin, with a wide one."""
     if not (operands.queries.isfinite().all() and operands.keys.isfinite().all()):
         return
     factors, sample = Factors.of(operands.queries, operands.keys), Sample(call)
 
-    def make(split: Split) -> Product:
-        queries, keys = factors.columns(split)
-        return replace(operands, queries=queries, keys=keys)
+    def make(factors: Factors, rank: int) -> Product:
+        found = factors.integers(rank)
+        return replace(operands, queries=found.queries, keys=found.keys, steps=found.steps)
 
     for margin in _MARGINS:
-        # From twice as many columns on, float32 is smaller.
-        split = factors.smallest_split(
-            lambda split, margin=margin: sample.error(make(split)) <= margin * TOLERANCE, 2 * dim
-        )
-        if split is not None:
-            yield make(split)
+        rank = factors.smallest_rank(lambda rank, most=margin * TOLERANCE: sample.error(make(factors, rank)) <= most)
+        if rank is not None:
+            yield make(factors, rank)
+    # As they are, their columns are more alike, and so the largest errors smaller.
+    yield make(Factors(operands.queries, operands.keys), operands.queries.shape[-1])
 
 
 def _product_bytes(call: AttentionCall, itemsize: int, bias_shares: int) -> float:
@@ -139,7 +137,9 @@ def centred(call: AttentionCall) -> Product:
     queries, keys = call.queries[0].to(device, torch.float64) * call.scale, call.keys[0].to(device, torch.float64)
     mean_query, keys = queries.mean(1, keepdim=True), keys - keys.mean(1, keepdim=True)
     key_bias = (mean_query @ keys.mT)[:, 0].float()
-    return Product(queries - mean_query, keys, key_bias, None if call.bias is None else _float32(call.bias, device))
+    return Product(
+        queries - mean_query, keys, None, key_bias, None if call.bias is None else _float32(call.bias, device)
+    )
 
 
 def single(operands: Product) -> Product | None:

@@ -26,6 +26,7 @@ def attention_entry(encoded: Encoded, blocks: Blocks) -> dict[str, Any]:
             "form": "product",
             "queries": blocks.put(_array(decoded.queries), block),
             "keys": blocks.put(_array(decoded.keys), block),
+            "steps": None if decoded.steps is None else blocks.put(_array(decoded.steps), block),
             "key_bias": blocks.put(_array(decoded.key_bias), block),
             "bias": None if decoded.bias is None else _bias_entry(decoded.bias, blocks),
         }
@@ -88,4 +89,5 @@ def pool_entry(look: Look, image: int, blocks: Blocks) -> dict[str, Any] | None:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().to("cpu", torch.float16 if tensor.dtype == torch.float16 else torch.float32).numpy()
+    kept = tensor.dtype in (torch.float16, torch.int16)
+    return tensor.detach().to("cpu", tensor.dtype if kept else torch.float32).numpy()

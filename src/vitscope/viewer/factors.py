@@ -1,33 +1,30 @@
-"""The logits of a layer in fewer columns than its queries and keys have, as float16 alone holds them.
+"""The logits of a layer in as few columns as they need, each of 16-bit integers.
 
 Q Kᵀ = U S Vᵀ has its weight in the first singular directions, the more so the longer a model was
-trained. So the columns of U √S and V √S stand for queries and keys: the last ones are dropped, and
-the first ones, which would carry most of the rounding, are stored as a sum of two float16 numbers:
-(q + δq)·(k + δk) ≈ q·k + q·δk + δq·k, three columns for one.
+trained. So the columns of U √S and V √S stand for queries and keys, and the last ones are dropped.
+A column keeps to about one range, so that integers with a step of the column's own are several
+times as exact as float16, which spends five of its bits on exponents.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-_SIXTEENTHS = (0, 1, 2, 3, 4, 6, 8)  # of all columns: how many are tried at double precision
+_LARGEST = 2**15 - 1  # of the integers
+_LEAST_STEP = 1e-18  # of columns of zeros; the product of two is a float32
 
 
-@dataclass(frozen=True)
-class Split:
-    """How many columns are kept, and how many of them, the first, are stored twice as precisely."""
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """Factors of logits in integers: logits = Σ over columns of steps · queries · keys."""
 
-    rank: int
-    doubled: int
-
-    @property
-    def columns(self) -> int:
-        return self.rank + 2 * self.doubled
+    queries: Int[Tensor, "heads tokens columns"]  # int16
+    keys: Int[Tensor, "heads tokens columns"]
+    steps: Float[Tensor, "heads columns"]  # float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,36 +43,21 @@ class Factors:
         roots = values.sqrt()[:, None]  # (heads, 1, r)
         return cls(query_basis @ (left * roots), key_basis @ (right.mT * roots))
 
-    def smallest_split(self, good: Callable[[Split], bool], fewer_than: int) -> Split | None:
-        """The split of fewest columns that is good enough, or None if none of `fewer_than` columns is.
+    def smallest_rank(self, good: Callable[[int], bool]) -> int | None:
+        """The fewest columns that are good enough, or None if all are not; takes it that more never do worse."""
+        ranks = range(1, self.queries.shape[-1] + 1)
+        if not good(ranks[-1]):
+            return None
+        return ranks[bisect_left(ranks, True, hi=len(ranks) - 1, key=good)]
 
-        Takes it that more columns, or more of them doubled, never do worse.
-        """
-        full = self.queries.shape[-1]
-        ranks = sorted({-(-full * part // 16) for part in range(1, 17)})  # rounded up
-        best: Split | None = None
-        for doubled in sorted({-(-full * part // 16) for part in _SIXTEENTHS}):
-            most = (fewer_than if best is None else best.columns) - 2 * doubled
-            tried = [Split(rank, doubled) for rank in ranks if doubled <= rank < most]
-            if tried and good(tried[-1]):
-                best = tried[bisect_left(tried, True, hi=len(tried) - 1, key=good)]
-        return best
+    def integers(self, rank: int) -> Integers:
+        """The first `rank` columns in integers."""
+        queries, query_steps = _rounded(self.queries[..., :rank])
+        keys, key_steps = _rounded(self.keys[..., :rank])
+        return Integers(queries, keys, (query_steps * key_steps)[:, 0].float())
 
-    def columns(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Queries and keys (heads, tokens, columns) in float16, whose product is about that of the factors."""
-        queries, keys = (part[..., : split.rank] for part in self._high)
-        query_rest, key_rest = (part[..., : split.doubled] for part in self._low)
-        return (
-            torch.cat([queries, queries[..., : split.doubled], query_rest], -1),
-            torch.cat([keys, key_rest, keys[..., : split.doubled]], -1),
-        )
 
-    @cached_property
-    def _high(self) -> tuple[Tensor, Tensor]:
-        return self.queries.half(), self.keys.half()
-
-    @cached_property
-    def _low(self) -> tuple[Tensor, Tensor]:
-        """What rounding to float16 left over, in float16."""
-        (queries, keys), (high_queries, high_keys) = (self.queries, self.keys), self._high
-        return (queries - high_queries.double()).half(), (keys - high_keys.double()).half()
+def _rounded(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Integers (heads, tokens, columns) and the step of each column (heads, 1, columns)."""
+    steps = (columns.abs().amax(1, keepdim=True) / _LARGEST).clamp_min(_LEAST_STEP)
+    return (columns / steps).round().to(torch.int16), steps

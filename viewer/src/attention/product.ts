@@ -1,4 +1,4 @@
-/** Attention recomputed from queries and keys: softmax(queries · keysᵀ + key_bias + bias). */
+/** Attention recomputed from factors of its logits: softmax(Σ steps · queries · keys, + key_bias + bias). */
 import type { Numbers, Product } from "../payload";
 import { biasTerm, type BiasTerm } from "./bias";
 import type { Rows } from "./layer";
@@ -6,7 +6,7 @@ import { checkShape, type LayerSize } from "./size";
 
 /** Any row or column of one layer; operands (heads, tokens, dim), the rest (heads, tokens), all flat. */
 export class ProductRows implements Rows {
-  private readonly queries: Float32Array;
+  private readonly queries: Float32Array; // times the steps
   private readonly keys: Float32Array;
   private readonly keyBias: Float32Array;
   private readonly logNormaliser: Float32Array;
@@ -23,8 +23,12 @@ export class ProductRows implements Rows {
     checkShape("keys", product.keys.shape, [heads], [tokens], [this.dim]);
     checkShape("key_bias", product.key_bias.shape, [heads], [tokens]);
     checkShape("log_normaliser", product.log_normaliser.shape, [heads], [tokens]);
-    this.queries = read(product.queries);
     this.keys = read(product.keys);
+    this.queries = read(product.queries);
+    if (product.steps) {
+      checkShape("steps", product.steps.shape, [heads], [this.dim]);
+      this.queries = scaled(this.queries, read(product.steps), size, this.dim);
+    }
     this.keyBias = read(product.key_bias).slice(); // a copy, as a view would hold the whole block
     this.logNormaliser = read(product.log_normaliser).slice();
     this.bias = product.bias && biasTerm(product.bias, size, read);
@@ -50,6 +54,23 @@ export class ProductRows implements Rows {
       out[query] = Math.exp(logits[query]! + own - logNormaliser[first + query]!);
     }
   }
+}
+
+/** Queries (heads, tokens, dim) times the step of each column (heads, dim). */
+function scaled(
+  queries: Float32Array,
+  steps: Float32Array,
+  { heads, tokens }: LayerSize,
+  dim: number,
+): Float32Array {
+  const out = new Float32Array(queries.length);
+  for (let head = 0; head < heads; head++) {
+    for (let query = 0; query < tokens; query++) {
+      const first = (head * tokens + query) * dim;
+      for (let k = 0; k < dim; k++) out[first + k] = queries[first + k]! * steps[head * dim + k]!;
+    }
+  }
+  return out;
 }
 
 /** One vector, from `start`, times each of `out.length` vectors that lie in a row from `first`. */

@@ -33,7 +33,10 @@ export function plainLogNormaliser(layer: PlainLayer, product: Product, head: nu
 
 function logit(layer: PlainLayer, product: Product, head: number, query: number, key: number): number {
   const products = range(product.queries.shape[2]!).map(
-    (k) => element(layer, product.queries, head, query, k) * element(layer, product.keys, head, key, k),
+    (k) =>
+      (product.steps ? element(layer, product.steps, head, k) : 1) *
+      element(layer, product.queries, head, query, k) *
+      element(layer, product.keys, head, key, k),
   );
   const dot = products.reduce((total, value) => total + value, 0);
   return dot + element(layer, product.key_bias, head, key) + biasOf(layer, product.bias, head, query, key);

@@ -1,15 +1,13 @@
 /** Arrays out of the payload's blocks: little-endian, as all browsers' typed arrays are. */
 import type { Numbers } from "../payload";
 
-const BYTES = { float16: 2, float32: 4 } as const;
+const BYTES = { int16: 2, float16: 2, float32: 4 } as const;
 
 /** The numbers in row-major order, `reference.shape` flattened; a view of `bytes` where they are aligned float32. */
 export function readNumbers(reference: Numbers, bytes: ArrayBuffer): Float32Array {
   const count = countOf(reference.shape);
   checkBounds(reference, count, bytes.byteLength);
-  return reference.dtype === "float16"
-    ? readHalves(bytes, reference.offset, count)
-    : readSingles(bytes, reference.offset, count);
+  return READERS[reference.dtype](bytes, reference.offset, count);
 }
 
 /** How many numbers a shape holds. */
@@ -20,7 +18,7 @@ export function countOf(shape: readonly number[]): number {
 function checkBounds({ block, offset, dtype, shape }: Numbers, count: number, available: number): void {
   const width = BYTES[dtype];
   if (width === undefined) {
-    throw new Error(`block ${block}: found numbers of type "${dtype}", expected float16 or float32`);
+    throw new Error(`block ${block}: found numbers of type "${dtype}", expected int16, float16 or float32`);
   }
   if (offset < 0 || offset + count * width > available) {
     throw new Error(
@@ -28,6 +26,16 @@ function checkBounds({ block, offset, dtype, shape }: Numbers, count: number, av
         `found ${available}; the page is cut short, make it again`,
     );
   }
+}
+
+const READERS = { int16: readIntegers, float16: readHalves, float32: readSingles } as const;
+
+function readIntegers(bytes: ArrayBuffer, offset: number, count: number): Float32Array {
+  const aligned = offset % 2 === 0;
+  const integers = aligned
+    ? new Int16Array(bytes, offset, count)
+    : new Int16Array(bytes.slice(offset, offset + 2 * count));
+  return Float32Array.from(integers);
 }
 
 function readSingles(bytes: ArrayBuffer, offset: number, count: number): Float32Array {

@@ -429,39 +429,49 @@ function Ne(e, t) {
 }
 // src/numbers/read.ts
 var Pe = {
+	int16: 2,
 	float16: 2,
 	float32: 4
 };
 function Fe(e, t) {
 	let n = Ie(e.shape);
-	return Le(e, n, t.byteLength), e.dtype === "float16" ? ze(t, e.offset, n) : Re(t, e.offset, n);
+	return Le(e, n, t.byteLength), Re[e.dtype](t, e.offset, n);
 }
 function Ie(e) {
 	return e.reduce((e, t) => e * t, 1);
 }
 function Le({ block: e, offset: t, dtype: n, shape: r }, i, a) {
 	let o = Pe[n];
-	if (o === void 0) throw Error(`block ${e}: found numbers of type "${n}", expected float16 or float32`);
+	if (o === void 0) throw Error(`block ${e}: found numbers of type "${n}", expected int16, float16 or float32`);
 	if (t < 0 || t + i * o > a) throw Error(`block ${e}: (${r.join(", ")}) ${n} from byte ${t} need ${t + i * o} bytes, found ${a}; the page is cut short, make it again`);
 }
-function Re(e, t, n) {
+var Re = {
+	int16: ze,
+	float16: Ve,
+	float32: Be
+};
+function ze(e, t, n) {
+	let r = t % 2 == 0 ? new Int16Array(e, t, n) : new Int16Array(e.slice(t, t + 2 * n));
+	return Float32Array.from(r);
+}
+function Be(e, t, n) {
 	return t % 4 == 0 ? new Float32Array(e, t, n) : new Float32Array(e.slice(t, t + 4 * n));
 }
-function ze(e, t, n) {
-	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = Ve(), a = new Float32Array(n);
+function Ve(e, t, n) {
+	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = Ue(), a = new Float32Array(n);
 	for (let e = 0; e < n; e++) a[e] = i[r[e]];
 	return a;
 }
-var Be = null;
-function Ve() {
-	return Be ??= Float32Array.from({ length: 65536 }, (e, t) => He(t)), Be;
+var He = null;
+function Ue() {
+	return He ??= Float32Array.from({ length: 65536 }, (e, t) => We(t)), He;
 }
-function He(e) {
+function We(e) {
 	let t = e & 32768 ? -1 : 1, n = e >> 10 & 31, r = e & 1023;
 	return n === 0 ? t * r * 2 ** -24 : n === 31 ? r ? NaN : t * Infinity : t * (1 + r / 1024) * 2 ** (n - 15);
 }
 // src/attention/size.ts
-function Ue(e, t) {
+function Ge(e, t) {
 	let { grid: n, prefix: r } = t;
 	return {
 		heads: e.mean_row.shape[0] ?? 0,
@@ -476,10 +486,10 @@ function H(e, t, ...n) {
 	throw Error(`${e}: found shape (${t.join(", ")}), expected (${r}); make the page again`);
 }
 // src/attention/bias.ts
-function We(e, t, n) {
-	return e.form === "dense" ? new Ge(e, t, n) : new Ke(e, t, n);
+function Ke(e, t, n) {
+	return e.form === "dense" ? new qe(e, t, n) : new Je(e, t, n);
 }
-var Ge = class {
+var qe = class {
 	term;
 	headStride;
 	queryStride;
@@ -497,7 +507,7 @@ var Ge = class {
 		let r = e * this.headStride + t;
 		for (let e = 0; e < n.length; e++, r += this.queryStride) n[e] += this.term[r];
 	}
-}, Ke = class {
+}, Je = class {
 	size;
 	table;
 	fromPrefix;
@@ -536,7 +546,7 @@ var Ge = class {
 			for (let e = 0; e < a; e++, d += n) r[l++] += this.table[d];
 		}
 	}
-}, qe = class {
+}, Ye = class {
 	queries;
 	keys;
 	keyBias;
@@ -547,22 +557,30 @@ var Ge = class {
 	logits;
 	constructor(e, t, n) {
 		let { heads: r, tokens: i } = t;
-		this.dim = e.queries.shape[2] ?? 0, this.tokens = i, H("queries", e.queries.shape, [r], [i], [this.dim]), H("keys", e.keys.shape, [r], [i], [this.dim]), H("key_bias", e.key_bias.shape, [r], [i]), H("log_normaliser", e.log_normaliser.shape, [r], [i]), this.queries = n(e.queries), this.keys = n(e.keys), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && We(e.bias, t, n), this.logits = new Float64Array(i);
+		this.dim = e.queries.shape[2] ?? 0, this.tokens = i, H("queries", e.queries.shape, [r], [i], [this.dim]), H("keys", e.keys.shape, [r], [i], [this.dim]), H("key_bias", e.key_bias.shape, [r], [i]), H("log_normaliser", e.log_normaliser.shape, [r], [i]), this.keys = n(e.keys), this.queries = n(e.queries), e.steps && (H("steps", e.steps.shape, [r], [this.dim]), this.queries = Xe(this.queries, n(e.steps), t, this.dim)), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && Ke(e.bias, t, n), this.logits = new Float64Array(i);
 	}
 	row(e, t, n) {
 		let { logits: r, tokens: i, dim: a, keyBias: o } = this, s = e * i;
-		Je(this.queries, (s + t) * a, this.keys, s * a, a, r);
+		Ze(this.queries, (s + t) * a, this.keys, s * a, a, r);
 		for (let e = 0; e < i; e++) r[e] += o[s + e];
-		this.bias?.addRow(e, t, r), Ye(r, n);
+		this.bias?.addRow(e, t, r), Qe(r, n);
 	}
 	column(e, t, n) {
 		let { logits: r, tokens: i, dim: a, logNormaliser: o } = this, s = e * i;
-		Je(this.keys, (s + t) * a, this.queries, s * a, a, r), this.bias?.addColumn(e, t, r);
+		Ze(this.keys, (s + t) * a, this.queries, s * a, a, r), this.bias?.addColumn(e, t, r);
 		let c = this.keyBias[s + t];
 		for (let e = 0; e < i; e++) n[e] = Math.exp(r[e] + c - o[s + e]);
 	}
 };
-function Je(e, t, n, r, i, a) {
+function Xe(e, t, { heads: n, tokens: r }, i) {
+	let a = new Float32Array(e.length);
+	for (let o = 0; o < n; o++) for (let n = 0; n < r; n++) {
+		let s = (o * r + n) * i;
+		for (let n = 0; n < i; n++) a[s + n] = e[s + n] * t[o * i + n];
+	}
+	return a;
+}
+function Ze(e, t, n, r, i, a) {
 	let o = e.subarray(t, t + i), s = i - i % 4, c = r;
 	for (let e = 0; e < a.length; e++) {
 		let t = 0, r = 0, l = 0, u = 0, d = 0;
@@ -571,7 +589,7 @@ function Je(e, t, n, r, i, a) {
 		a[e] = t + r + (l + u);
 	}
 }
-function Ye(e, t) {
+function Qe(e, t) {
 	let n = -Infinity;
 	for (let t = 0; t < e.length; t++) e[t] > n && (n = e[t]);
 	let r = 0;
@@ -579,7 +597,7 @@ function Ye(e, t) {
 	for (let n = 0; n < e.length; n++) t[n] = e[n] / r;
 }
 // src/attention/weights.ts
-var Xe = class {
+var $e = class {
 	weights;
 	tokens;
 	constructor(e, t, n) {
@@ -595,11 +613,11 @@ var Xe = class {
 	}
 };
 // src/attention/layer.ts
-async function Ze(e, t, n) {
-	let r = await $e(Qe(e), n);
-	return new et(e, Ue(e, t), (e) => Fe(e, r.get(e.block)));
+async function et(e, t, n) {
+	let r = await nt(tt(e), n);
+	return new rt(e, Ge(e, t), (e) => Fe(e, r.get(e.block)));
 }
-function Qe(e) {
+function tt(e) {
 	let t = [e.mean_row, e.probe.row];
 	if (e.form === "weights") return [...t, e.weights];
 	let { queries: n, keys: r, key_bias: i, log_normaliser: a, bias: o } = e, s = o ? o.form === "dense" ? [o.term] : [
@@ -616,11 +634,11 @@ function Qe(e) {
 		...s
 	];
 }
-async function $e(e, t) {
+async function nt(e, t) {
 	let n = [...new Set(e.map(({ block: e }) => e))];
 	return new Map(await Promise.all(n.map(async (e) => [e, await t.bytes(e)])));
 }
-var et = class {
+var rt = class {
 	heads;
 	tokens;
 	error;
@@ -630,7 +648,7 @@ var et = class {
 	checked = null;
 	constructor(e, t, n) {
 		let { heads: r, tokens: i } = t;
-		H("mean_row", e.mean_row.shape, [r], [i]), H("probe", e.probe.row.shape, [i]), this.heads = r, this.tokens = i, this.error = e.error, this.rows = e.form === "product" ? new qe(e, t, n) : new Xe(e, t, n), this.means = n(e.mean_row).slice(), this.probe = {
+		H("mean_row", e.mean_row.shape, [r], [i]), H("probe", e.probe.row.shape, [i]), this.heads = r, this.tokens = i, this.error = e.error, this.rows = e.form === "product" ? new Ye(e, t, n) : new $e(e, t, n), this.means = n(e.mean_row).slice(), this.probe = {
 			...e.probe,
 			row: n(e.probe.row).slice()
 		};
@@ -642,7 +660,7 @@ var et = class {
 		return this.check(e, t, "key", n), this.rows.column(e, t, n), n;
 	}
 	meanRow(e) {
-		return tt(e, this.heads, "head"), this.means.subarray(e * this.tokens, (e + 1) * this.tokens);
+		return it(e, this.heads, "head"), this.means.subarray(e * this.tokens, (e + 1) * this.tokens);
 	}
 	selfCheck() {
 		return this.checked ??= this.compareProbe(), this.checked;
@@ -653,10 +671,10 @@ var et = class {
 		return i / a;
 	}
 	check(e, t, n, r) {
-		if (tt(e, this.heads, "head"), tt(t, this.tokens, n), r.length !== this.tokens) throw RangeError(`found an array of ${r.length} to write ${this.tokens} weights to`);
+		if (it(e, this.heads, "head"), it(t, this.tokens, n), r.length !== this.tokens) throw RangeError(`found an array of ${r.length} to write ${this.tokens} weights to`);
 	}
 };
-function tt(e, t, n) {
+function it(e, t, n) {
 	if (!(Number.isInteger(e) && e >= 0 && e < t)) throw RangeError(`${n} ${e} does not exist: there are ${t}, from 0`);
 }
 // src/state/views.ts
@@ -672,7 +690,7 @@ function W(e, t) {
 function G(e, t) {
 	return W(e, t).images[U(e)[t]?.image ?? 0] ?? e.looks[0].images[0];
 }
-function nt({ layout: e }) {
+function at({ layout: e }) {
 	let t = e.grid[0] * e.grid[1], n = e.prefix.length;
 	return {
 		patches: t,
@@ -680,12 +698,12 @@ function nt({ layout: e }) {
 		tokens: n + t
 	};
 }
-function rt(e, t, n) {
+function ot(e, t, n) {
 	let r = U(e)[t]?.image, i = U(e).findIndex((e) => e.look === n && e.image === r);
 	return i >= 0 ? i : null;
 }
 // src/engine/gallery.ts
-var it = { kind: "pending" }, at = class {
+var st = { kind: "pending" }, ct = class {
 	payload;
 	source;
 	changed;
@@ -719,7 +737,7 @@ var it = { kind: "pending" }, at = class {
 		let { layers: t } = W(this.payload, e);
 		this.layersOf(e);
 		for (let n = t.length - 1; n >= 0; n--) if (!this.views.get(e)?.has(n)) {
-			if (await ot(), !this.views.has(e)) return;
+			if (await lt(), !this.views.has(e)) return;
 			this.layer(e, n);
 		}
 	}
@@ -731,7 +749,7 @@ var it = { kind: "pending" }, at = class {
 	}
 	describe(e, t) {
 		let n = W(this.payload, e).layers[t], r = n ? n.refusal ?? n.absent : "no such layer";
-		return r === null ? G(this.payload, e).attention[t] ? it : {
+		return r === null ? G(this.payload, e).attention[t] ? st : {
 			kind: "absent",
 			absent: "not in this page"
 		} : {
@@ -743,7 +761,7 @@ var it = { kind: "pending" }, at = class {
 		let r = G(this.payload, e).attention[t];
 		if (r) {
 			try {
-				let i = await Ze(r, W(this.payload, e).layout, { bytes: (e) => this.fetch(e) });
+				let i = await et(r, W(this.payload, e).layout, { bytes: (e) => this.fetch(e) });
 				n.set(t, {
 					kind: "ready",
 					layer: i
@@ -763,99 +781,99 @@ var it = { kind: "pending" }, at = class {
 		return this.asked.set(e, t), t;
 	}
 };
-function ot() {
+function lt() {
 	return new Promise((e) => setTimeout(e, 0));
 }
 // src/numbers/base64.ts
-function st(e) {
+function ut(e) {
 	let t = Uint8Array.fromBase64;
-	return t ? t.call(Uint8Array, e) : ct(e);
+	return t ? t.call(Uint8Array, e) : dt(e);
 }
-function ct(e) {
+function dt(e) {
 	let t = atob(e), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	return n;
 }
 // src/colours/tables.ts
-var lt = {
+var ft = {
 	viridis: "RAFURAJVRANXRQVYRQZaRQhbRglcRgteRgxfRg5hRw9iRxFjRxJlRxRmRxVnRxZpRxhqSBlrSBpsSBxuSB1vSB5wSCBxSCFySCJzSCN0RyV1RyZ2Ryd3Ryh4Ryp5Ryt6Ryx7Ri18Ri98RjB9RjF+RTJ/RTR/RTWARTaBRDeBRDmCQzqDQzuDQzyEQj2EQj6FQkCFQUGGQUKGQEOHQESHP0WHP0eIPkiIPkmJPUqJPUuJPUyJPE2KPE6KO1CKO1GKOlKLOlOLOVSLOVWLOFaLOFeMN1iMN1mMNlqMNluMNVyMNV2MNF6NNF+NM2CNM2GNMmKNMmONMWSNMWWNMWaNMGeNMGiNL2mNL2qNLmuOLmyOLm2OLW6OLW+OLHCOLHGOLHKOK3OOK3SOKnWOKnaOKneOKXiOKXmOKHqOKHqOKHuOJ3yOJ32OJ36OJn+OJoCOJoGOJYKOJYONJISNJIWNJIaNI4eNI4iNI4mNIomNIoqNIouNIYyNIY2MIY6MII+MIJCMIJGMH5KMH5OLH5SLH5WLH5aLHpeKHpiKHpmKHpmKHpqJHpuJHpyJHp2IHp6IHp+IHqCHH6GHH6KGH6OGIKSFIKWFIaaFIaeEIqeEI6iDI6mCJKqCJauBJqyBJ62AKK5/Ka9/KrB+K7F9LLF9LrJ8L7N7MLR6MrV6M7Z5Nbd4Nrh3OLl2Obl2O7p1Pbt0PrxzQL1yQr5xRL5wRb9vR8BuScFtS8JsTcJrT8NpUcRoU8VnVcZmV8ZlWcdkW8hiXslhYMlgYspfZMtdZ8xcacxba81Zbc5YcM5Wcs9VdNBUd9BSedFRfNJPftJOgdNMg9NLhtRJiNVHi9VGjdZEkNZDktdBldc/l9g+mtg8ndk6n9k4oto3pdo1p9szqtsyrdwwr9wust0std0rt90put4nvd4mv98kwt8ixd8hx+AfyuAezeAdz+Ec0uEb1OEa1+IZ2uIY3OIY3+MY4eMY5OMY5+QZ6eQZ7OQa7uUb8eUc8+Ue9uYf+OYh+uYi/eck",
 	inferno: "AAADAAAEAAAGAQAHAQEJAQELAgEOAgIQAwISBAMUBAMWBQQYBgQbBwUdCAYfCQYhCgcjCwcmDQgoDggqDwktEAkvEgoyEwo0FAs2Fgs5Fws7GQs+GgtAHAxDHQxFHwxHIAxKIgtMJAtOJgtQJwtSKQtUKwpWLQpYLgpaMApcMgldNAlfNQlgNwlhOQliOwlkPAllPglmQAlmQQlnQwpoRQppRgppSAtqSgtqSwxrTQxrTw1sUA1sUg5sUw5tVQ9tVw9tWBBtWhFtWxFuXRJuXxJuYBNuYhRuYxRuZRVuZhVuaBZuahduaxdubRhubhhucBluchltcxptdRttdhtteBxtehxtex1sfR1sfh5sgB9rgR9rgyBrhSBqhiFqiCFqiSJpiyJpjSNpjiRokCRokSVnkyVnlSZmliZmmCdlmShkmyhknCljniljoCpioSthoythpCxgpixfpy1fqS5eqy5drC9crjBbrzFbsTFasjJZtDNYtTNXtzRWuDVWujZVuzdUvTdTvjhSvzlRwTpQwjtPxDxOxT1Nxz5MyD5LyT9Ky0BJzEFIzUJHz0RG0EVE0UZD0kdC1EhB1UlA1ko/10s+2U092k4720863FA53VI43lM331Q24FY04lcz41gy5Fox5Vsw5lwu5l4t518s6GEr6WIq6mQo62Un7Gcm7Wgl7Woj7mwi720h8G8f8HAe8XId8nQc8nUa83cZ83kY9HoW9XwV9X4U9oAS9oER94MQ94UO+IcN+IgM+IoL+YwJ+Y4I+ZAI+pEH+pMG+pUG+pcG+5kG+5sG+50G+54H+6AH+6II+6QK+6YL+6gN+6oO+6wQ+64S+7AU+7EW+7MY+7Ua+7cc+7ke+rsh+r0j+r8l+sEo+cMq+cUs+ccv+Mkx+Ms0+M03988699E89tM/9tVC9ddF9dlI9NtL9NxP895S8+BW8+JZ8uRd8uZg8ehk8elo8ets8e1w8e508fB58fJ98vOB8vSF8/aJ9PeN9fiR9vqV9/uZ+fyd+v2g/P6k",
 	cividis: "ACJNACNPACNQACRSACVUACZVACZXACdZAChbAChcACleACpgACpiACtkACxmACxnAC1pAC5rAC9tAC9vADBwADBwADFwADFwBDJwCDNwCzNwDjRwETVvFDZvFjZvGDdvGjhvHDhuHTluHzpuITtuIjtuJDxuJT1tJz1tKD5tKj9tKz9tLEBtLkFsL0JsMEJsMUNsMkRsNERsNUVsNkZsN0ZsOEdsOUhsOkhrO0lrPUprPktrP0trQExrQU1rQk1rQ05rRE9rRU9rRlBrR1FrSFFrSVJrSlNrS1RsTFRsTVVsTlZsTlZsT1dsUFhsUVhsUllsU1psVFpsVVttVlxtV11tWF1tWV5tWV9tWl9tW2BuXGFuXWFuXmJuX2NuYGRuYWRvYWVvYmZvY2ZvZGdvZWhwZmlwZ2lwaGpwaGtxaWtxamxxa21xbG1ybW5ybm9ybnBzb3BzcHFzcXJzcnN0c3N0dHR1dHV1dXV1dnZ2d3d2eHh2eXh3eXl3enp3e3t3fHt4fXx4fn14f314gH54gX94goB4g4B4hIF4hYJ4hYN4hoN4h4R4iIV4iYZ4ioZ4i4d4jIh4jYl4jol4j4p3kIt3kYx3kox3k413lI53lY93lo93l5B2mJF2mZJ2mpN2m5N2nJR2nZV1npZ1n5Z1oJd1oZh0opl0o5p0pJp0pZtzppxzp51zqJ5zqZ5yqp9yq6ByrKFxraJxrqJxr6NwsKRwsaVwsqZvs6ZvtKdvtahutqlut6ptuKttuattuqxsu61svK5rva9rvrBqv7BqwbFpwrJpw7NoxLRoxbVnxrVnx7ZmyLdlybhlyrlky7pkzLtjzbxizrxiz71h0L5g0r9g08Bf1MFe1cJe1sNd18Nc2MRb2cVa2sZa28dZ3MhY3slX38pW4MtV4cxU4sxT481S5M5R5c9Q5tBP6NFO6dJN6tNM69RL7NVK7dZI7tdH79hG8dlE8tpD89pC9NtA9dw/9t09+N47+d86+uA4++E2/eI0/eMz/eU0/eY2/ec3",
 	grey: "AAAAAQEBAgICAwMDBAQEBQUFBgYGBwcHCAgICQkJCgoKCwsLDAwMDQ0NDg4ODw8PEBAQEREREhISExMTFBQUFRUVFhYWFxcXGBgYGRkZGhoaGxsbHBwcHR0dHh4eHx8fICAgICAgIiIiIyMjJCQkJCQkJiYmJycnKCgoKCgoKioqKysrLCwsLCwsLi4uLy8vMDAwMDAwMjIyMzMzNDQ0NDQ0NjY2Nzc3ODg4ODg4Ojo6Ozs7PDw8PDw8Pj4+Pz8/QEBAQUFBQUFBQ0NDRERERUVFRkZGR0dHSEhISUlJSUlJS0tLTExMTU1NTk5OT09PUFBQUVFRUVFRU1NTVFRUVVVVVlZWV1dXWFhYWVlZWVlZW1tbXFxcXV1dXl5eX19fYGBgYWFhYWFhY2NjZGRkZWVlZmZmZ2dnaGhoaWlpaWlpa2trbGxsbW1tbm5ub29vcHBwcXFxcXFxc3NzdHR0dXV1dnZ2d3d3eHh4eXl5eXl5e3t7fHx8fX19fn5+f39/gICAgYGBgoKCg4ODg4ODhYWFhoaGh4eHiIiIiYmJioqKi4uLjIyMjY2Njo6Oj4+PkJCQkZGRkpKSk5OTk5OTlZWVlpaWl5eXmJiYmZmZmpqam5ubnJycnZ2dnp6en5+foKCgoaGhoqKio6Ojo6OjpaWlpqamp6enqKioqampqqqqq6urrKysra2trq6ur6+vsLCwsbGxsrKys7Ozs7OztbW1tra2t7e3uLi4ubm5urq6u7u7vLy8vb29vr6+v7+/wMDAwcHBwsLCw8PDw8PDxcXFxsbGx8fHyMjIycnJysrKy8vLzMzMzc3Nzs7Oz8/P0NDQ0dHR0tLS09PT09PT1dXV1tbW19fX2NjY2dnZ2tra29vb3Nzc3d3d3t7e39/f4ODg4eHh4uLi4+Pj4+Pj5eXl5ubm5+fn6Ojo6enp6urq6+vr7Ozs7e3t7u7u7+/v8PDw8fHx8vLy8/Pz8/Pz9fX19vb29/f3+Pj4+fn5+vr6+/v7/Pz8/f39/v7+////",
 	difference: "OkzAO03BPE/DPlHEP1PGQFTHQVbJQljKQ1rMRVvNRl3PR1/QSGDRSWLTS2TUTGbWTWfXTmnYUGvaUWzbUm7cU3DdVXHeVnPgV3XhWHbiWnjjW3nkXHvlXX3mX37nYIDoYYLqY4PqZIXrZYbsZ4jtaInuaYvva43wbI7xbZDxb5HycJPzcZT0c5X0dJf1dZj2d5r2eJv3ep34e574fKD5fqH5f6L6gKT6gqX7g6b7haj7hqn8h6r8iaz8iq39i679ja/9jrH9kLL+kbP+krT+lLX+lbf+l7j+mLn+mbr+m7v+nLz+nb3+n77+oL/+osD+o8H+pML+psP9p8T9qMX9qsb9q8f8rMj8rsn8r8r7sMv7ssv7s8z6tM36ts75t8/5uM/4udD4u9H3vNH2vdL2vtP1wNP1wdT0wtTzw9XyxdXyxtbxx9bwyNfvydfuytjuzNjtzdnsztnrz9nq0Nrp0dro0trn09vm1dvl1tvk19vi2Nvh2dzg2tzf29ze3Nzd3dzb3tva39vZ4NrX4drW4tnU49nT5NjR5djQ5tfP59bN59bM6NXK6dTJ6tPH69PG7NLE7NHD7dDB7c/A7s++786878278My58cu48cq28sm18siz8sey88aw88Wv9MSt9MOr9MKq9cGo9cCn9b+l9r2k9ryi9rug9rqf9rmd9rec9raa97WY97OX97KV97GU97CS966R962P9quN9qqM9qmK9qeJ9qaH9qSG9qOE9aGC9aCB9Z5/9J1+9Jt89Jp785h585Z485V28pN18pFz8ZBy8Y5w8I1v8Itt74ls7odq7oZp7YRn7IJm7IBk639j6n1h6ntg6Xle6Hdd53Vc5nRa5nJZ5XBX5G5W42xU4mpT4WhS4GZQ32RP3mJO3WBM3F5L21xK2lpI2VhH2FZG11RE1lJD1E9C001A0ks/0Uk+z0Y9zkQ8zUI6zD85yj04yTs3yDg1xjU0xTIzxDAywi0xwSowvyguviMtvB8suxoruRYquBEptg0otQgnswMm"
-}, ut = [
+}, pt = [
 	"viridis",
 	"inferno",
 	"cividis",
 	"grey"
-], dt = [
+], mt = [
 	"#e69f00",
 	"#0072b2",
 	"#009e73",
 	"#d55e00",
 	"#56b4e9"
-], ft = /* @__PURE__ */ new Map();
-function pt(e) {
-	let t = ft.get(e);
-	return t || ft.set(e, t = st(lt[e])), t;
+], ht = /* @__PURE__ */ new Map();
+function gt(e) {
+	let t = ht.get(e);
+	return t || ht.set(e, t = ut(ft[e])), t;
 }
-function mt(e) {
+function _t(e) {
 	return e > 0 ? Math.min(255, Math.floor(e * 256)) : 0;
 }
-function ht(e, t, n, r, i = () => 1) {
+function vt(e, t, n, r, i = () => 1) {
 	for (let a = 0; a < e.length; a++) {
-		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * mt(t(o)) : 0;
+		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * _t(t(o)) : 0;
 		for (let e = 0; e < 3; e++) r[4 * a + e] = s ? n[c + e] : 0;
 		r[4 * a + 3] = s ? 255 * i(a) : 0;
 	}
 }
 // src/maps/format.ts
-var gt = "−", _t = "—";
+var yt = "−", bt = "—";
 function K(e) {
 	let t = 100 * e, n = Math.abs(t);
-	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${gt}0.001 %` : "<0.001 %" : `${St(t, n >= 99.5 ? 3 : 2)} %` : _t;
+	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${yt}0.001 %` : "<0.001 %" : `${Tt(t, n >= 99.5 ? 3 : 2)} %` : bt;
 }
-function vt(e) {
+function xt(e) {
 	let t = K(e);
 	return e > 0 && /^\d/.test(t) ? `+${t}` : t;
 }
 function q(e) {
-	return Number.isFinite(e) ? `${J(100 * e)} %` : _t;
-}
-function yt(e, t) {
-	let n = e / t;
-	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : St(n, 2) : _t;
-}
-function bt(e) {
-	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? St(e, 2) : xt(e)} px` : _t;
-}
-function xt(e) {
-	return e.toFixed(0).replace("-", gt);
-}
-function J(e) {
-	let t = St(e, 3);
-	return t.includes(".") ? t.replace(/\.?0+$/, "") : t;
+	return Number.isFinite(e) ? `${J(100 * e)} %` : bt;
 }
 function St(e, t) {
+	let n = e / t;
+	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : Tt(n, 2) : bt;
+}
+function Ct(e) {
+	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? Tt(e, 2) : wt(e)} px` : bt;
+}
+function wt(e) {
+	return e.toFixed(0).replace("-", yt);
+}
+function J(e) {
+	let t = Tt(e, 3);
+	return t.includes(".") ? t.replace(/\.?0+$/, "") : t;
+}
+function Tt(e, t) {
 	if (e === 0) return "0";
 	let n = e.toExponential(t - 1), r = Number(n.slice(n.indexOf("e") + 1)), i = Math.min(100, Math.max(0, t - 1 - r));
-	return Number(n).toFixed(i).replace("-", gt);
+	return Number(n).toFixed(i).replace("-", yt);
 }
 // src/maps/scale.ts
-var Ct = 3, wt = .12;
-function Tt(e, t) {
-	let n = Dt(e, t);
-	if (!(Number.isFinite(n) && n > 0)) return Ot(e, n);
+var Et = 3, Dt = .12;
+function Ot(e, t) {
+	let n = At(e, t);
+	if (!(Number.isFinite(n) && n > 0)) return jt(e, n);
 	let r = t.maximum > n;
 	return {
 		name: e,
-		position: e === "logarithmic" ? kt(n) : (e) => At(e / n),
-		ticks: jt(e, n, t, r),
-		words: Ft(e, n, t, r),
+		position: e === "logarithmic" ? Mt(n) : (e) => Nt(e / n),
+		ticks: Pt(e, n, t, r),
+		words: Rt(e, n, t, r),
 		clipped: r
 	};
 }
-function Et(e) {
+function kt(e) {
 	let t = "difference";
 	if (!(Number.isFinite(e) && e > 0)) return {
 		name: t,
@@ -870,7 +888,7 @@ function Et(e) {
 	let n = [`−${q(e)}`, `+${q(e)}`];
 	return {
 		name: t,
-		position: (t) => Number.isNaN(t) ? .5 : At(.5 + t / (2 * e)),
+		position: (t) => Number.isNaN(t) ? .5 : Nt(.5 + t / (2 * e)),
 		ticks: [
 			{
 				position: 0,
@@ -889,10 +907,10 @@ function Et(e) {
 		clipped: !1
 	};
 }
-function Dt(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
+function At(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
 	return e === "uniform" ? i * r : e === "shared" ? n : t;
 }
-function Ot(e, t) {
+function jt(e, t) {
 	return {
 		name: e,
 		position: () => 0,
@@ -904,18 +922,18 @@ function Ot(e, t) {
 		clipped: !1
 	};
 }
-function kt(e) {
-	return (t) => At(1 + Math.log10(t / e) / Ct);
+function Mt(e) {
+	return (t) => Nt(1 + Math.log10(t / e) / Et);
 }
-function At(e) {
+function Nt(e) {
 	return e > 0 ? Math.min(1, e) : 0;
 }
-function jt(e, t, { ceiling: n }, r) {
+function Pt(e, t, { ceiling: n }, r) {
 	let i = r ? "≥" : "";
-	return e === "logarithmic" ? Pt(t) : e === "uniform" ? Mt(n, "×", i) : Mt(100 * t, " %", i);
+	return e === "logarithmic" ? Lt(t) : e === "uniform" ? Ft(n, "×", i) : Ft(100 * t, " %", i);
 }
-function Mt(e, t, n) {
-	let r = Nt(e / 4), i = [{
+function Ft(e, t, n) {
+	let r = It(e / 4), i = [{
 		position: 0,
 		label: "0"
 	}];
@@ -928,7 +946,7 @@ function Mt(e, t, n) {
 		label: `${n}${J(e)}${t}`
 	}];
 }
-function Nt(e) {
+function It(e) {
 	let t = 10 ** Math.floor(Math.log10(e));
 	return ([
 		1,
@@ -937,18 +955,18 @@ function Nt(e) {
 		10
 	].find((n) => n * t >= e * (1 - 1e-9)) ?? 10) * t;
 }
-function Pt(e) {
-	let t = kt(e), n = [], r = Math.floor(Math.log10(100 * e));
-	for (let e = r - Ct; e <= r; e++) {
+function Lt(e) {
+	let t = Mt(e), n = [], r = Math.floor(Math.log10(100 * e));
+	for (let e = r - Et; e <= r; e++) {
 		let r = t(10 ** e / 100);
 		r > 0 && r < .88 && n.push({
 			position: r,
 			label: q(10 ** e / 100)
 		});
 	}
-	let i = n.every((e) => e.position > wt), a = {
+	let i = n.every((e) => e.position > Dt), a = {
 		position: 0,
-		label: `≤${q(e / 10 ** Ct)}`
+		label: `≤${q(e / 10 ** Et)}`
 	};
 	return [
 		...i ? [a] : [],
@@ -959,20 +977,20 @@ function Pt(e) {
 		}
 	];
 }
-function Ft(e, t, n, r) {
+function Rt(e, t, n, r) {
 	let { maximum: i, uniform: a, ceiling: o } = n, s = r ? `; higher values, up to ${J(i / a)} times, have the top colour` : "";
 	switch (e) {
 		case "linear": return `0 to this map's maximum, ${q(t)}`;
 		case "shared": return `0 to the maximum of all heads of this layer, ${q(t)}`;
 		case "uniform": return `0 to ${J(o)} times uniform attention, ${q(t)}${s}`;
-		case "logarithmic": return `logarithmic, from ${q(t / 10 ** Ct)} and less to this map's maximum, ${q(t)}`;
+		case "logarithmic": return `logarithmic, from ${q(t / 10 ** Et)} and less to this map's maximum, ${q(t)}`;
 	}
 }
 // src/maps/mass.ts
-function It(e, t) {
+function zt(e, t) {
 	if (!(t >= 0 && t <= 1)) throw RangeError(`mass must be from 0 to 1; found ${t}`);
-	let n = Lt(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
-	for (let o of Rt(e)) {
+	let n = Bt(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
+	for (let o of Vt(e)) {
 		let s = e[o];
 		if (i >= t * n * .999999999999 || s === 0) break;
 		r[o] = 1, i += s, a++;
@@ -983,7 +1001,7 @@ function It(e, t) {
 		held: n > 0 ? Math.min(1, i / n) : 0
 	};
 }
-function Lt(e) {
+function Bt(e) {
 	let t = 0;
 	for (let n = 0; n < e.length; n++) {
 		let r = e[n];
@@ -992,19 +1010,19 @@ function Lt(e) {
 	}
 	return t;
 }
-function Rt(e) {
+function Vt(e) {
 	return Uint32Array.from({ length: e.length }, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n);
 }
 // src/maps/resample.ts
-function zt(e, t, n) {
-	let [r, i] = [Bt(t[0], n[0]), Bt(t[1], n[1])], a = new Float64Array(n[0] * n[1]);
+function Ht(e, t, n) {
+	let [r, i] = [Ut(t[0], n[0]), Ut(t[1], n[1])], a = new Float64Array(n[0] * n[1]);
 	for (let o of r) for (let r of i) {
 		let i = e[o.from * t[1] + r.from];
 		a[o.to * n[1] + r.to] += i * o.share * r.share;
 	}
 	return Float32Array.from(a);
 }
-function Bt(e, t) {
+function Ut(e, t) {
 	let n = [];
 	for (let r = 0, i = 0; r < e && i < t;) {
 		let [a, o] = [(r + 1) * t, (i + 1) * e], s = Math.max(r * t, i * e);
@@ -1017,8 +1035,8 @@ function Bt(e, t) {
 	return n;
 }
 // src/state/query.ts
-var Vt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Ht = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
-function Ut(e, t) {
+var Wt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Gt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
+function Kt(e, t) {
 	return `${e},${t}`;
 }
 function Y(e, t) {
@@ -1030,7 +1048,7 @@ function Y(e, t) {
 	};
 	if (e === "mean") return { kind: "mean" };
 	if (e === "pool") return t.images.every((e) => e.pool) ? { kind: "pool" } : null;
-	let [, a, o] = (Vt.exec(e) ?? []).map(Number);
+	let [, a, o] = (Wt.exec(e) ?? []).map(Number);
 	return a === void 0 || o === void 0 || a >= r[0] || o >= r[1] ? null : {
 		kind: "patch",
 		token: n.length + a * r[1] + o,
@@ -1038,11 +1056,11 @@ function Y(e, t) {
 		column: o
 	};
 }
-function Wt(e) {
+function qt(e) {
 	let t = e.layout.prefix.map((e) => ({
 		query: e,
-		label: Gt(e),
-		title: Kt(e)
+		label: Jt(e),
+		title: Yt(e)
 	})), n = e.images.every((e) => e.pool) ? [{
 		query: "pool",
 		label: "Pool",
@@ -1058,36 +1076,36 @@ function Wt(e) {
 		}
 	];
 }
-function Gt(e) {
+function Jt(e) {
 	let t = /^reg(\d+)$/.exec(e);
 	return t ? `R${t[1]}` : e.toUpperCase();
 }
-function Kt(e) {
+function Yt(e) {
 	let t = /^reg(\d+)$/.exec(e);
-	return t ? `register ${t[1]}` : Ht.get(e) ?? `token ${e}`;
+	return t ? `register ${t[1]}` : Gt.get(e) ?? `token ${e}`;
 }
-function qt(e, t) {
+function Xt(e, t) {
 	let n = Y(e, t);
-	return n ? n.kind === "prefix" ? Kt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+	return n ? n.kind === "prefix" ? Yt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
 }
-function Jt(e, t) {
-	let n = qt(e, t);
+function Zt(e, t) {
+	let n = Xt(e, t);
 	return /^(class|distillation|mean|pooling)/.test(n) ? `the ${n}` : n;
 }
-function Yt(e, t, n) {
+function Qt(e, t, n) {
 	let r = Y(e, t);
 	if (r?.kind !== "patch") return e;
 	let i = (e, r) => Math.floor((e + .5) / t.layout.grid[r] * n.layout.grid[r]);
-	return Ut(i(r.row, 0), i(r.column, 1));
+	return Kt(i(r.row, 0), i(r.column, 1));
 }
-function Xt(e, t, n, r) {
+function $t(e, t, n, r) {
 	let [i, a] = r.layout.grid, o = Y(e, r);
-	if (o?.kind !== "patch") return Ut(Math.floor(i / 2), Math.floor(a / 2));
+	if (o?.kind !== "patch") return Kt(Math.floor(i / 2), Math.floor(a / 2));
 	let s = (e, t) => Math.min(t - 1, Math.max(0, e));
-	return Ut(s(o.row + t, i), s(o.column + n, a));
+	return Kt(s(o.row + t, i), s(o.column + n, a));
 }
 // src/attention/average.ts
-function Zt(e, t, n, r, i) {
+function en(e, t, n, r, i) {
 	r.fill(0);
 	for (let a = 0; a < e.heads; a++) {
 		let o = n === "from" ? e.row(a, t, i) : e.column(a, t, i);
@@ -1099,21 +1117,21 @@ function Zt(e, t, n, r, i) {
 function X(e) {
 	return typeof e == "object" && "values" in e;
 }
-function Qt(e, t) {
+function tn(e, t) {
 	let n = W(e.payload, t.view), r = Y(t.query, n);
-	return r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? tn(e, t) : nn(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
+	return r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? an(e, t) : on(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
 }
-function $t(e, t, n) {
-	let r = G(e.payload, t), { patches: i, tokens: a } = nt(W(e.payload, t));
+function nn(e, t, n) {
+	let r = G(e.payload, t), { patches: i, tokens: a } = at(W(e.payload, t));
 	if (!r.rollout) return { absent: r.rollout_absent ?? "there is no rollout" };
 	let o = e.numbers(r.rollout), s = Math.min(n, o.length / i - 1);
-	return on(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
+	return ln(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
 }
-function en(e, t) {
+function rn(e, t) {
 	if (t.layer === "mean") return NaN;
 	let n = t.query === "pool" ? G(e.payload, t.view).pool : null, r = (n ? n.shape[0] : W(e.payload, t.view).layers[t.layer]?.heads) ?? 0, i = 0;
 	for (let n = 0; n < r; n++) {
-		let r = Qt(e, {
+		let r = tn(e, {
 			...t,
 			head: n
 		});
@@ -1121,39 +1139,39 @@ function en(e, t) {
 	}
 	return i;
 }
-function tn(e, { view: t, layer: n, head: r }) {
-	let i = G(e.payload, t), a = W(e.payload, t), { patches: o } = nt(a), s = a.layers.length - 1;
+function an(e, { view: t, layer: n, head: r }) {
+	let i = G(e.payload, t), a = W(e.payload, t), { patches: o } = at(a), s = a.layers.length - 1;
 	if (!i.pool) return { absent: "this model has no pooling head" };
 	if (n !== s) return { absent: `the pooling head reads the last layer, ${s}` };
 	let [c = 0, l = 0] = i.pool.shape, u = e.numbers(i.pool);
 	if (r !== "mean" && r >= c) return { absent: `the pooling head has ${c} heads` };
 	let d = new Float32Array(l), f = r === "mean" ? Array.from({ length: c }, (e, t) => t) : [r];
 	for (let e of f) for (let t = 0; t < l; t++) d[t] += u[e * l + t] / f.length;
-	return on(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
+	return ln(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
 }
-function nn(e, t, n, r) {
-	let { tokens: i, prefix: a } = nt(W(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
+function on(e, t, n, r) {
+	let { tokens: i, prefix: a } = at(W(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
 	for (let a of r) {
 		let r = e.layer(t.view, a);
 		if (r.kind === "pending") return "pending";
 		if (r.kind === "absent") u = `layer ${a}: ${r.absent}`;
 		else if (t.head !== "mean" && t.head >= r.layer.heads) u = `layer ${a} has ${r.layer.heads} heads`;
 		else {
-			rn(r.layer, t, n, s, c);
+			sn(r.layer, t, n, s, c);
 			for (let e = 0; e < i; e++) o[e] += s[e];
 			l++;
 		}
 	}
 	if (l === 0) return { absent: u };
 	for (let e = 0; e < i; e++) o[e] /= l;
-	return on(o.subarray(a), o.subarray(0, a), 1 / i, l);
+	return ln(o.subarray(a), o.subarray(0, a), 1 / i, l);
 }
-function rn(e, { head: t, direction: n }, r, i, a) {
-	if (r.kind === "mean") an(e, t, i);
+function sn(e, { head: t, direction: n }, r, i, a) {
+	if (r.kind === "mean") cn(e, t, i);
 	else if (r.kind === "pool") throw Error("a pooling head's row is not computed from a layer");
-	else t === "mean" ? Zt(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
+	else t === "mean" ? en(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
 }
-function an(e, t, n) {
+function cn(e, t, n) {
 	if (t !== "mean") return n.set(e.meanRow(t));
 	n.fill(0);
 	for (let t = 0; t < e.heads; t++) {
@@ -1161,7 +1179,7 @@ function an(e, t, n) {
 		for (let t = 0; t < n.length; t++) n[t] += r[t] / e.heads;
 	}
 }
-function on(e, t, n, r) {
+function ln(e, t, n, r) {
 	let i = 0, a = 0;
 	for (let t of e) i = Math.max(i, t), a += t;
 	return Number.isFinite(t.reduce((e, t) => e + t, a)) ? {
@@ -1174,37 +1192,37 @@ function on(e, t, n, r) {
 	} : { absent: "some of its weights are not numbers" };
 }
 // src/engine/pane.ts
-function sn(e) {
+function un(e) {
 	return e.readout;
 }
-function cn(e, t, n) {
-	return t ?? e.locked.at(-1) ?? sn(n);
+function dn(e, t, n) {
+	return t ?? e.locked.at(-1) ?? un(n);
 }
-function ln(e, t, n) {
-	return dn(e, t, t.shown, n);
+function fn(e, t, n) {
+	return mn(e, t, t.shown, n);
 }
-function un(e, t, n) {
+function pn(e, t, n) {
 	if (t.compared === null) return null;
 	let [r, i] = [W(e.payload, t.shown), W(e.payload, t.compared)], a = t.difference ? {
 		...t,
 		locked: t.locked.slice(-1)
-	} : t, o = dn(e, {
+	} : t, o = mn(e, {
 		...a,
-		layer: yn(t.layer, r, i),
-		head: bn(t.head, i),
-		start: Number(yn(t.start, r, i)),
-		locked: a.locked.map((e) => Yt(e, r, i))
-	}, t.compared, n && Yt(n, r, i));
-	return t.difference ? pn(o, dn(e, a, t.shown, n)) : o;
+		layer: Sn(t.layer, r, i),
+		head: Cn(t.head, i),
+		start: Number(Sn(t.start, r, i)),
+		locked: a.locked.map((e) => Qt(e, r, i))
+	}, t.compared, n && Qt(n, r, i));
+	return t.difference ? gn(o, mn(e, a, t.shown, n)) : o;
 }
-function dn(e, t, n, r) {
-	let i = W(e.payload, n), a = t.method === "rollout" ? sn(i) : cn(t, r, i), o = {
+function mn(e, t, n, r) {
+	let i = W(e.payload, n), a = t.method === "rollout" ? un(i) : dn(t, r, i), o = {
 		view: n,
 		layer: t.layer,
 		head: t.head,
 		query: a,
 		direction: t.direction
-	}, s = t.method === "rollout" ? $t(e, n, t.start) : Qt(e, o), c = Y(a, i), l = fn(t, s, t.scale === "shared" && t.method !== "rollout" ? en(e, o) : NaN), u = r === null && t.method !== "rollout" ? mn(e, t, o) : [];
+	}, s = t.method === "rollout" ? nn(e, n, t.start) : tn(e, o), c = Y(a, i), l = hn(t, s, t.scale === "shared" && t.method !== "rollout" ? rn(e, o) : NaN), u = r === null && t.method !== "rollout" ? _n(e, t, o) : [];
 	return {
 		view: n,
 		look: i,
@@ -1216,21 +1234,21 @@ function dn(e, t, n, r) {
 		difference: null,
 		scale: l,
 		colours: t.colours,
-		mask: t.method === "mask" && X(s) && u.length === 0 ? It(s.values, t.mass) : null,
+		mask: t.method === "mask" && X(s) && u.length === 0 ? zt(s.values, t.mass) : null,
 		tinted: u,
-		caption: hn(t, i, a, s, u.length)
+		caption: vn(t, i, a, s, u.length)
 	};
 }
-function fn(e, t, n) {
+function hn(e, t, n) {
 	let r = X(t) ? t.maximum : 0, i = X(t) ? t.uniform : 1;
-	return Tt(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
+	return Ot(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
 		maximum: r,
 		shared: n,
 		uniform: i,
 		ceiling: e.ceiling
 	});
 }
-function pn(e, t) {
+function gn(e, t) {
 	if (e.map === "pending" || t.map === "pending") return {
 		...e,
 		map: "pending",
@@ -1241,7 +1259,7 @@ function pn(e, t) {
 		...e,
 		caption: `Not the difference, as A has no map: ${t.map.absent}. ${e.caption}`
 	};
-	let n = zt(t.map.values, t.look.layout.grid, e.look.layout.grid), r = e.map.values.map((e, t) => e - n[t]), i = r.reduce((e, t) => Math.max(e, Math.abs(t)), 0), a = r.reduce((e, t) => e + t, 0), o = String(e.look.layout.grid) === String(t.look.layout.grid) ? "" : ", A laid on this grid by area";
+	let n = Ht(t.map.values, t.look.layout.grid, e.look.layout.grid), r = e.map.values.map((e, t) => e - n[t]), i = r.reduce((e, t) => Math.max(e, Math.abs(t)), 0), a = r.reduce((e, t) => e + t, 0), o = String(e.look.layout.grid) === String(t.look.layout.grid) ? "" : ", A laid on this grid by area";
 	return {
 		...e,
 		difference: {
@@ -1251,79 +1269,79 @@ function pn(e, t) {
 			maximum: i,
 			total: a
 		},
-		scale: Et(i),
+		scale: kt(i),
 		colours: "difference",
 		mask: null,
 		caption: `B − A${o}. ${e.caption}`
 	};
 }
-function mn(e, t, n) {
+function _n(e, t, n) {
 	if (t.locked.length < 2) return [];
 	let r = W(e.payload, n.view), i = t.locked.flatMap((i, a) => {
-		let o = Qt(e, {
+		let o = tn(e, {
 			...n,
 			query: i
 		});
 		return X(o) ? [{
 			query: i,
-			colour: dt[a % dt.length],
-			words: qt(i, r),
-			caption: hn(t, r, i, o, 0),
+			colour: mt[a % mt.length],
+			words: Xt(i, r),
+			caption: vn(t, r, i, o, 0),
 			map: o,
-			mask: It(o.values, t.mass)
+			mask: zt(o.values, t.mass)
 		}] : [];
 	});
 	return i.length > 1 ? i : [];
 }
-function hn(e, t, n, r, i) {
+function vn(e, t, n, r, i) {
 	let a = !X(r) && r !== "pending" ? `: ${r.absent}` : "";
-	if (e.method === "rollout") return `${vn(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
-	let o = Jt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
-	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? gn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
+	if (e.method === "rollout") return `${xn(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
+	let o = Zt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
+	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? yn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
 }
-function gn(e, t) {
+function yn(e, t) {
 	let n = t.layers.length;
 	return X(e) && e.layers < n ? `mean over ${e.layers} of ${n} layers` : "mean over layers";
 }
-function _n(e, t) {
+function bn(e, t) {
 	return `${K(e.held)} of the mass in ${e.count} of ${t} patches`;
 }
-function vn(e) {
+function xn(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
 }
-function yn(e, t, n) {
+function Sn(e, t, n) {
 	return e === "mean" || t.layers.length === 1 ? e : Math.round(e * (n.layers.length - 1) / (t.layers.length - 1));
 }
-function bn(e, t) {
+function Cn(e, t) {
 	return e === "mean" ? e : Math.min(e, Math.max(...t.layers.map((e) => e.heads)) - 1);
 }
 // src/engine/words.ts
-function xn(e, t) {
+function wn(e, t) {
 	let n = e.look.layout.grid[1], r = `patch row ${Math.floor(t / n)}, column ${t % n}`, i = Z(e);
 	if (!i) return r;
 	let a = i.values[t] ?? NaN;
-	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => K(e.map.values[t] ?? NaN)).join(", ")}` : e.difference ? `${r}: ${vt(a)} beside the first` : `${r}: ${K(a)}, ${yt(a, i.uniform)} times uniform`;
+	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => K(e.map.values[t] ?? NaN)).join(", ")}` : e.difference ? `${r}: ${xt(a)} beside the first` : `${r}: ${K(a)}, ${St(a, i.uniform)} times uniform`;
 }
-function Sn(e) {
+function Tn(e) {
 	let t = Z(e);
 	if (!t) return e.caption;
-	let n = Tn(t, e.look.layout.grid[1], 1)[0], r = Cn(e);
-	return `${e.caption} Strongest: ${n ? xn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
+	let n = On(t, e.look.layout.grid[1], 1)[0], r = En(e);
+	return `${e.caption} Strongest: ${n ? wn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
 }
-function Cn(e) {
-	let t = Z(e), n = t ? wn(t, e.look) : [];
+function En(e) {
+	let t = Z(e), n = t ? Dn(t, e.look) : [];
 	if (!t || n.length === 0) return "";
-	let r = n.map(({ name: e, weight: t }) => `${Gt(e)} ${K(t)}`).join(", ");
+	let r = n.map(({ name: e, weight: t }) => `${Jt(e)} ${K(t)}`).join(", ");
 	return e.direction === "to" ? `Received from ${r}, patches ${J(t.total)}` : `${r}, patches ${K(t.total)}`;
 }
-function wn(e, t) {
+function Dn(e, t) {
 	let n = t.layout.prefix.length - e.prefix.length;
 	return Array.from(e.prefix, (e, r) => ({
 		name: t.layout.prefix[n + r] ?? "",
 		weight: e
 	}));
 }
-function Tn(e, t, n) {
+function On(e, t, n) {
 	let r = (t) => Math.abs(e.values[t] ?? 0), i = Array.from(e.values, (e, t) => t);
 	return i.sort((e, t) => r(t) - r(e) || e - t), i.slice(0, n).map((n) => ({
 		patch: n,
@@ -1336,23 +1354,23 @@ function Z(e) {
 	return e.difference ?? (X(e.map) ? e.map : null);
 }
 // src/numbers/csv.ts
-function En(e, t) {
-	return [e, ...t].map((e) => e.map(Dn).join(",") + "\r\n").join("");
+function kn(e, t) {
+	return [e, ...t].map((e) => e.map(An).join(",") + "\r\n").join("");
 }
-function Dn(e) {
-	let t = typeof e == "number" ? String(e) : On(e);
+function An(e) {
+	let t = typeof e == "number" ? String(e) : jn(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function On(e) {
+function jn(e) {
 	return /^[=+\-@\t\r]/.test(e) ? `'${e}` : e;
 }
 // src/engine/tints.ts
-var kn = .2;
-function An(e, t) {
+var Mn = .2;
+function Nn(e, t) {
 	let n = 1 / e.length;
 	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
 		if (!e.chosen[s]) return [];
-		let c = kn + .7 * o / (r.maximum || 1);
+		let c = Mn + .7 * o / (r.maximum || 1);
 		return [{
 			x: s % t + a * n,
 			y: Math.floor(s / t),
@@ -1363,51 +1381,51 @@ function An(e, t) {
 	}));
 }
 // src/maps/outline.ts
-var [jn, Mn, Nn, Pn] = [
+var [Pn, Fn, In, Ln] = [
 	0,
 	1,
 	2,
 	3
-], Fn = [
+], Rn = [
 	[0, 1],
 	[1, 0],
 	[0, -1],
 	[-1, 0]
 ];
-function In(e, t) {
-	let n = Ln(e, t), r = new Uint8Array(n.length), i = "";
-	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << jn && (i += Rn(n, r, e, t[1] + 1));
+function zn(e, t) {
+	let n = Bn(e, t), r = new Uint8Array(n.length), i = "";
+	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << Pn && (i += Vn(n, r, e, t[1] + 1));
 	return i;
 }
-function Ln(e, [t, n]) {
+function Bn(e, [t, n]) {
 	let r = n + 1, i = new Uint8Array((t + 1) * r), a = (r, i) => r >= 0 && r < t && i >= 0 && i < n && e[r * n + i] > 0;
 	for (let e = 0; e < t; e++) for (let t = 0; t < n; t++) {
 		if (!a(e, t)) continue;
 		let n = e * r + t;
-		a(e - 1, t) || (i[n] |= 1 << jn), a(e, t + 1) || (i[n + 1] |= 1 << Mn), a(e + 1, t) || (i[n + r + 1] |= 1 << Nn), a(e, t - 1) || (i[n + r] |= 1 << Pn);
+		a(e - 1, t) || (i[n] |= 1 << Pn), a(e, t + 1) || (i[n + 1] |= 1 << Fn), a(e + 1, t) || (i[n + r + 1] |= 1 << In), a(e, t - 1) || (i[n + r] |= 1 << Ln);
 	}
 	return i;
 }
-function Rn(e, t, n, r) {
-	let i = n, a = jn, o = `M${n % r} ${Math.floor(n / r)}`;
+function Vn(e, t, n, r) {
+	let i = n, a = Pn, o = `M${n % r} ${Math.floor(n / r)}`;
 	for (;;) {
 		t[i] |= 1 << a;
-		let [s, c] = Fn[a];
+		let [s, c] = Rn[a];
 		i += s * r + c;
-		let l = zn(e[i], a);
-		if (i === n && l === jn) return `${o}Z`;
+		let l = Hn(e[i], a);
+		if (i === n && l === Pn) return `${o}Z`;
 		l !== a && (o += a % 2 == 0 ? `H${i % r}` : `V${Math.floor(i / r)}`), a = l;
 	}
 }
-function zn(e, t) {
+function Hn(e, t) {
 	let n = (t + 1) % 4;
 	return e & 1 << n ? n : e & 1 << t ? t : (t + 3) % 4;
 }
 // src/maps/smooth.ts
-function Bn(e, t, n) {
-	let [r, i] = [Hn(t[0], n), Hn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
+function Un(e, t, n) {
+	let [r, i] = [Gn(t[0], n), Gn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
 	for (let { low: n, high: s, part: c } of r) for (let r of i) {
-		let i = Vn(e, n * t[1], r), l = Vn(e, s * t[1], r);
+		let i = Wn(e, n * t[1], r), l = Wn(e, s * t[1], r);
 		a[o++] = i + c * (l - i);
 	}
 	return {
@@ -1415,11 +1433,11 @@ function Bn(e, t, n) {
 		size: [r.length, i.length]
 	};
 }
-function Vn(e, t, { low: n, high: r, part: i }) {
+function Wn(e, t, { low: n, high: r, part: i }) {
 	let a = e[t + n];
 	return a + i * (e[t + r] - a);
 }
-function Hn(e, t) {
+function Gn(e, t) {
 	return Array.from({ length: e * t }, (n, r) => {
 		let i = Math.min(e - 1, Math.max(0, (r + .5) / t - .5)), a = Math.floor(i);
 		return {
@@ -1430,121 +1448,121 @@ function Hn(e, t) {
 	});
 }
 // src/export/svg.ts
-var Q = 640, Un = 20, Wn = 24, Gn = 17, Kn = 88, qn = RegExp(`[^ ]{1,${Kn}}`, "gu"), Jn = 64;
-function Yn(e, t) {
-	let n = e.map((e, n) => Xn(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * Wn, i = 40 + Math.max(...n.map((e) => e.height));
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Un + t * 664} ${Un})">${e}</g>`).join("")}</svg>`;
+var Q = 640, Kn = 20, qn = 24, Jn = 17, Yn = 88, Xn = RegExp(`[^ ]{1,${Yn}}`, "gu"), Zn = 64;
+function Qn(e, t) {
+	let n = e.map((e, n) => $n(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * qn, i = 40 + Math.max(...n.map((e) => e.height));
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Kn + t * 664} ${Kn})">${e}</g>`).join("")}</svg>`;
 }
-function Xn(e, t, n) {
-	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = nr(e);
+function $n(e, t, n) {
+	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = ar(e);
 	return {
 		text: [
 			`<clipPath id="${c}"><rect width="${Q}" height="${a}"/></clipPath>`,
 			`<g clip-path="url(#${c})"><rect width="${Q}" height="${a}" fill="#888888"/>`,
-			Zn(e, a, t.opacity > 0),
-			`<g transform="${l}">${Qn(e, t)}${er(e)}</g></g>`,
-			tr(e, a + 14),
-			...u.map((e, t) => ir(e, a + 62 + t * Gn))
+			er(e, a, t.opacity > 0),
+			`<g transform="${l}">${tr(e, t)}${rr(e)}</g></g>`,
+			ir(e, a + 14),
+			...u.map((e, t) => sr(e, a + 62 + t * Jn))
 		].join(""),
-		height: a + 62 + u.length * Gn
+		height: a + 62 + u.length * Jn
 	};
 }
-function Zn({ image: e }, t, n) {
+function er({ image: e }, t, n) {
 	let r = n ? " style=\"filter: grayscale(0.8)\"" : "";
-	if (!e.original || !e.box || !e.original_size) return `<image href="${or(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
+	if (!e.original || !e.box || !e.original_size) return `<image href="${lr(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
 	let [i, a, o, s] = e.box, [c, l] = [Q / (o - i), t / (s - a)], u = `x="${-i * c}" y="${-a * l}" width="${e.original_size[1] * c}" height="${e.original_size[0] * l}"`;
-	return `<image href="${or(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
+	return `<image href="${lr(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
 }
-function Qn(e, t) {
+function tr(e, t) {
 	let n = Z(e), r = e.look.layout.grid;
-	if (e.tinted.length > 0) return $n(e);
+	if (e.tinted.length > 0) return nr(e);
 	if (!n) return "";
-	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Bn(n.values, r, i) : {
+	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Un(n.values, r, i) : {
 		values: n.values,
 		size: r
 	}, s = 1 / i, c = Array.from(a, (t, n) => {
 		if (e.mask && !e.mask.chosen[n]) return "";
 		let [r, i] = [n % o[1] * s, Math.floor(n / o[1]) * s];
-		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${ar(e, e.scale.position(t))}"/>`;
+		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${cr(e, e.scale.position(t))}"/>`;
 	});
 	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${c.join("")}</g>`;
 }
-function $n(e) {
-	return An(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
+function nr(e) {
+	return Nn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
 }
-function er(e) {
+function rr(e) {
 	let t = e.look.layout.grid, n = (e, t) => `<g fill="none"><${e} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`, r = (t, r) => {
 		let i = Y(t, e.look);
 		return i?.kind === "patch" ? n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, r) : "";
 	};
-	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${In(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
+	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${zn(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
 }
-function tr(e, t) {
+function ir(e, t) {
 	if (!Z(e) || e.tinted.length > 0) return "";
-	let n = Q / Jn, r = Array.from({ length: Jn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${ar(e, (i + .5) / Jn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
+	let n = Q / Zn, r = Array.from({ length: Zn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${cr(e, (i + .5) / Zn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
 		let r = e < .05 ? "start" : e > .95 ? "end" : "middle";
-		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${or(n)}</text>`;
+		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${lr(n)}</text>`;
 	});
 	return r.join("") + i.join("");
 }
-function nr(e) {
-	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = nt(n), o = Cn(e), s = i.length === 0 && Z(e) !== null;
+function ar(e) {
+	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = at(n), o = En(e), s = i.length === 0 && Z(e) !== null;
 	return [
 		{ text: e.caption },
-		{ text: r ? `Outlined: ${_n(r, a)}.` : "" },
+		{ text: r ? `Outlined: ${bn(r, a)}.` : "" },
 		...i.map(({ words: e, colour: t, mask: n, map: r }) => ({
-			text: `${e}: ${_n(n, a)}, at most ${K(r.maximum)}.`,
+			text: `${e}: ${bn(n, a)}, at most ${K(r.maximum)}.`,
 			colour: t
 		})),
 		{ text: s ? `Colours: ${e.scale.words}. ${o ? `${o}.` : ""}` : "" },
 		{ text: `${t.name}. ${t.note ? `${t.note}. ` : ""}${n.label}, ${n.layout.description}; verified to ${n.verification_error.toExponential(0)}. vitscope.` }
-	].flatMap(rr);
+	].flatMap(or);
 }
-function rr({ text: e, ...t }) {
+function or({ text: e, ...t }) {
 	let n = [];
-	for (let r of e.match(qn) ?? []) {
+	for (let r of e.match(Xn) ?? []) {
 		let e = n.at(-1), i = `${e?.text} ${r}`;
-		!e || i.length > Kn ? n.push({
+		!e || i.length > Yn ? n.push({
 			text: r,
 			...e ? {} : t
 		}) : e.text = i;
 	}
 	return n;
 }
-function ir({ text: e, colour: t }, n) {
-	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${or(e)}</text>`;
+function sr({ text: e, colour: t }, n) {
+	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${lr(e)}</text>`;
 }
-function ar(e, t) {
-	let n = pt(e.colours), r = 3 * mt(t);
+function cr(e, t) {
+	let n = gt(e.colours), r = 3 * _t(t);
 	return `#${[...n.subarray(r, r + 3)].map((e) => e.toString(16).padStart(2, "0")).join("")}`;
 }
-function or(e) {
+function lr(e) {
 	return e.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;");
 }
 // src/export/download.ts
-var sr = 2;
-function cr(e, t) {
-	gr(new Blob([Yn(e, t)], { type: "image/svg+xml" }), hr(e, "svg"));
+var ur = 2;
+function dr(e, t) {
+	yr(new Blob([Qn(e, t)], { type: "image/svg+xml" }), vr(e, "svg"));
 }
-async function lr(e, t) {
-	let n = URL.createObjectURL(new Blob([Yn(e, t)], { type: "image/svg+xml" }));
+async function fr(e, t) {
+	let n = URL.createObjectURL(new Blob([Qn(e, t)], { type: "image/svg+xml" }));
 	try {
 		let t = new Image();
 		t.src = n, await t.decode();
 		let r = document.createElement("canvas");
-		r.width = t.naturalWidth * sr, r.height = t.naturalHeight * sr, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
+		r.width = t.naturalWidth * ur, r.height = t.naturalHeight * ur, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
 		let i = await new Promise((e) => r.toBlob(e, "image/png"));
 		if (!i) throw Error("this browser could not draw the picture; download the SVG instead");
-		gr(i, hr(e, "png"));
+		yr(i, vr(e, "png"));
 	} finally {
 		URL.revokeObjectURL(n);
 	}
 }
-function ur(e) {
-	gr(new Blob([dr(e)], { type: "text/csv" }), hr(e, "csv"));
+function pr(e) {
+	yr(new Blob([mr(e)], { type: "text/csv" }), vr(e, "csv"));
 }
-function dr(e) {
-	return En([
+function mr(e) {
+	return kn([
 		"picture",
 		"model",
 		"map",
@@ -1553,9 +1571,9 @@ function dr(e) {
 		"column",
 		"weight",
 		"times_uniform"
-	], e.flatMap((e) => fr(e).flatMap(({ map: t, caption: n }) => pr(e, t, n))));
+	], e.flatMap((e) => hr(e).flatMap(({ map: t, caption: n }) => gr(e, t, n))));
 }
-function fr(e) {
+function hr(e) {
 	if (e.tinted.length > 0) return e.tinted;
 	let t = Z(e);
 	return t ? [{
@@ -1563,36 +1581,36 @@ function fr(e) {
 		caption: e.caption
 	}] : [];
 }
-function pr({ image: e, look: t }, n, r) {
+function gr({ image: e, look: t }, n, r) {
 	let i = t.layout.grid[1], a = (i, a, o) => [
 		e.name,
 		t.label,
 		r,
 		i,
 		...a,
-		mr(o),
-		mr(o / n.uniform)
+		_r(o),
+		_r(o / n.uniform)
 	];
-	return [...wn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
+	return [...Dn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
 }
-function mr(e) {
+function _r(e) {
 	return Number(e.toPrecision(7));
 }
-function hr(e, t) {
+function vr(e, t) {
 	return `${[...(e[0]?.image.name ?? "").replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "")].slice(0, 60).join("") || "map"}-vitscope.${t}`;
 }
-function gr(e, t) {
+function yr(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 6e4);
 }
 // src/state/state.ts
-function _r(e) {
+function br(e) {
 	let t = U(e), n = t.findIndex((e) => e.look === 1);
 	return {
 		shown: 0,
 		compared: e.compare && t.length > 1 ? n > 0 ? n : 1 : null,
 		difference: !1,
-		layer: br(e, 0),
+		layer: Cr(e, 0),
 		head: "mean",
 		method: "row",
 		direction: "from",
@@ -1610,40 +1628,40 @@ function _r(e) {
 		rescale: !1
 	};
 }
-function vr(e, t, n) {
+function xr(e, t, n) {
 	if (e.locked.includes(t)) {
 		let r = e.locked.filter((e) => e !== t);
 		return { locked: n ? r : e.locked.length > 1 ? [t] : [] };
 	}
 	return n ? { locked: [...e.locked, t].slice(-5) } : { locked: [t] };
 }
-function yr(e, t, n) {
+function Sr(e, t, n) {
 	return {
 		layer: t,
 		head: n,
 		method: e.method === "rollout" ? "row" : e.method
 	};
 }
-function br(e, t) {
+function Cr(e, t) {
 	let { layers: n } = W(e, t), { attention: r } = G(e, t), i = n.map((e, t) => !!r[t]).lastIndexOf(!0);
 	return i >= 0 ? i : n.length - 1;
 }
 // src/state/hash.ts
-var xr = {
-	shown: Ar((e) => U(e).length),
+var wr = {
+	shown: Nr((e) => U(e).length),
 	compared: {
 		write: (e) => e === null ? "none" : String(e),
-		read: (e, t) => e === "none" ? null : Mr(e, U(t).length)
+		read: (e, t) => e === "none" ? null : Fr(e, U(t).length)
 	},
-	difference: Or(),
-	layer: jr((e, t) => W(e, t.shown).layers.length),
-	head: jr((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
-	method: Dr([
+	difference: jr(),
+	layer: Pr((e, t) => W(e, t.shown).layers.length),
+	head: Pr((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
+	method: Ar([
 		"row",
 		"mask",
 		"rollout"
 	]),
-	direction: Dr(["from", "to"]),
+	direction: Ar(["from", "to"]),
 	locked: {
 		write: (e) => e.join(";"),
 		read: (e, t, n) => {
@@ -1651,43 +1669,43 @@ var xr = {
 			return [...new Set(r)].slice(0, 5);
 		}
 	},
-	scale: Dr([
+	scale: Ar([
 		"linear",
 		"uniform",
 		"logarithmic",
 		"shared"
 	]),
-	ceiling: kr(1, 1e3),
-	colours: Dr(ut),
-	smooth: Or(),
-	opacity: kr(0, 1),
-	mass: kr(.01, 1),
-	start: Ar((e, t) => W(e, t.shown).layers.length),
-	sort: Dr([
+	ceiling: Mr(1, 1e3),
+	colours: Ar(pt),
+	smooth: jr(),
+	opacity: Mr(0, 1),
+	mass: Mr(.01, 1),
+	start: Nr((e, t) => W(e, t.shown).layers.length),
+	sort: Ar([
 		"none",
 		"distance",
 		"entropy",
 		"prefix"
 	]),
-	reversed: Or(),
-	isolated: Or(),
-	rescale: Or()
+	reversed: jr(),
+	isolated: jr(),
+	rescale: jr()
 };
-function Sr(e, t) {
+function Tr(e, t) {
 	let n = {
-		...wr(t, e.shown),
-		shown: _r(t).shown
-	}, r = Object.keys(xr).flatMap((t) => {
-		let r = Tr(t, e);
-		return r === Tr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
+		...Dr(t, e.shown),
+		shown: br(t).shown
+	}, r = Object.keys(wr).flatMap((t) => {
+		let r = Or(t, e);
+		return r === Or(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
 	});
 	return r.length > 0 ? `#${r.join("&")}` : "";
 }
-function Cr(e, t) {
-	let n = new URLSearchParams(e.replace(/^#/, "")), r = wr(t, xr.shown.read(n.get("shown") ?? "", t, _r(t)) ?? _r(t).shown);
-	for (let e of Object.keys(xr)) {
+function Er(e, t) {
+	let n = new URLSearchParams(e.replace(/^#/, "")), r = Dr(t, wr.shown.read(n.get("shown") ?? "", t, br(t)) ?? br(t).shown);
+	for (let e of Object.keys(wr)) {
 		let i = n.get(e);
-		i !== null && Er(r, e, xr[e].read(i, t, r));
+		i !== null && kr(r, e, wr[e].read(i, t, r));
 	}
 	let i = G(t, r.shown);
 	return r.method === "rollout" && !i.rollout ? {
@@ -1695,32 +1713,32 @@ function Cr(e, t) {
 		method: "row"
 	} : r;
 }
-function wr(e, t) {
+function Dr(e, t) {
 	return {
-		..._r(e),
+		...br(e),
 		shown: t,
-		layer: br(e, t)
+		layer: Cr(e, t)
 	};
 }
-function Tr(e, t) {
-	return xr[e].write(t[e]);
+function Or(e, t) {
+	return wr[e].write(t[e]);
 }
-function Er(e, t, n) {
+function kr(e, t, n) {
 	n !== void 0 && (e[t] = n);
 }
-function Dr(e) {
+function Ar(e) {
 	return {
 		write: (e) => e,
 		read: (t) => e.find((e) => e === t)
 	};
 }
-function Or() {
+function jr() {
 	return {
 		write: (e) => e ? "1" : "0",
 		read: (e) => e === "1"
 	};
 }
-function kr(e, t) {
+function Mr(e, t) {
 	return {
 		write: String,
 		read: (n) => {
@@ -1729,23 +1747,23 @@ function kr(e, t) {
 		}
 	};
 }
-function Ar(e) {
+function Nr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => Mr(t, e(n, r))
+		read: (t, n, r) => Fr(t, e(n, r))
 	};
 }
-function jr(e) {
+function Pr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => t === "mean" ? "mean" : Mr(t, e(n, r))
+		read: (t, n, r) => t === "mean" ? "mean" : Fr(t, e(n, r))
 	};
 }
-function Mr(e, t) {
+function Fr(e, t) {
 	return /^\d{1,6}$/.test(e) && Number(e) < t ? Number(e) : void 0;
 }
 // src/engine/check.ts
-function Nr(e, t) {
+function Ir(e, t) {
 	let n = G(e.payload, t).attention.flatMap((e) => e ? [e.error] : []), r = e.decoded(t).map((e) => e.selfCheck());
 	return {
 		python: Math.max(0, ...n),
@@ -1754,7 +1772,7 @@ function Nr(e, t) {
 	};
 }
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var Pr = Symbol.for("pv"), Fr = 0;
+var Lr = Symbol.for("pv"), Rr = 0;
 Array.isArray;
 function $(t, n, r, i, a, o) {
 	n ||= {};
@@ -1770,15 +1788,15 @@ function $(t, n, r, i, a, o) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: Pr,
-		__v: --Fr,
+		constructor: Lr,
+		__v: --Rr,
 		__i: -1,
 		__u: 0
 	};
 	return (a || o) && (u.__source = a, u.__self = o), e.vnode && e.vnode(u), u;
 }
 // src/components/fields.tsx
-function Ir(e) {
+function zr(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("fieldset", {
 		class: "segmented",
@@ -1799,7 +1817,7 @@ function Ir(e) {
 		})]
 	});
 }
-function Lr(e) {
+function Br(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field",
@@ -1817,7 +1835,7 @@ function Lr(e) {
 		})]
 	});
 }
-function Rr(e) {
+function Vr(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field slider",
@@ -1843,7 +1861,7 @@ function Rr(e) {
 		]
 	});
 }
-function zr(e) {
+function Hr(e) {
 	return /* @__PURE__ */ $("label", {
 		class: `toggle ${e.disabled ? "disabled" : ""}`,
 		title: e.title,
@@ -1856,7 +1874,7 @@ function zr(e) {
 	});
 }
 // src/components/Controls.tsx
-var Br = [
+var Ur = [
 	{
 		value: "linear",
 		label: "0 to the map’s maximum"
@@ -1873,7 +1891,7 @@ var Br = [
 		value: "logarithmic",
 		label: "logarithmic"
 	}
-], Vr = [
+], Wr = [
 	2,
 	5,
 	10,
@@ -1881,14 +1899,14 @@ var Br = [
 	50,
 	100
 ];
-function Hr(e) {
+function Gr(e) {
 	return /* @__PURE__ */ $("section", {
 		class: "controls",
 		"aria-label": "What is shown",
-		children: [/* @__PURE__ */ $(Ur, { ...e }), /* @__PURE__ */ $(Wr, { ...e })]
+		children: [/* @__PURE__ */ $(Kr, { ...e }), /* @__PURE__ */ $(qr, { ...e })]
 	});
 }
-function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
+function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 	let o = n.method === "row" && n.head === "mean" ? "mean" : n.method, s = (e) => {
 		i(e === "mean" ? {
 			method: "row",
@@ -1931,7 +1949,7 @@ function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				children: [/* @__PURE__ */ $("span", {
 					class: "group-name",
 					children: "Query"
-				}), Wt(e).map((e) => /* @__PURE__ */ $("button", {
+				}), qt(e).map((e) => /* @__PURE__ */ $("button", {
 					type: "button",
 					title: e.title,
 					"aria-pressed": r === e.query,
@@ -1939,7 +1957,7 @@ function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 					children: e.label
 				}, e.query))]
 			}),
-			/* @__PURE__ */ $(Ir, {
+			/* @__PURE__ */ $(zr, {
 				legend: "Direction",
 				value: n.direction,
 				options: [{
@@ -1955,14 +1973,14 @@ function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 			}),
 			/* @__PURE__ */ $("div", {
 				"data-tour": "method",
-				children: /* @__PURE__ */ $(Ir, {
+				children: /* @__PURE__ */ $(zr, {
 					legend: "Method",
 					value: o,
 					options: c,
 					onChange: s
 				})
 			}),
-			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Rr, {
+			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Vr, {
 				label: "Mass",
 				least: .05,
 				most: 1,
@@ -1971,7 +1989,7 @@ function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				words: K(n.mass),
 				onChange: (e) => i({ mass: e })
 			}),
-			n.method === "rollout" && /* @__PURE__ */ $(Rr, {
+			n.method === "rollout" && /* @__PURE__ */ $(Vr, {
 				label: "From layer",
 				least: 0,
 				most: e.layers.length - 1,
@@ -1983,36 +2001,36 @@ function Ur({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 		]
 	});
 }
-function Wr({ state: e, update: t }) {
+function qr({ state: e, update: t }) {
 	return /* @__PURE__ */ $("div", {
 		class: "control-row",
 		"data-tour": "scale",
 		children: [
-			/* @__PURE__ */ $(Lr, {
+			/* @__PURE__ */ $(Br, {
 				label: "Scale",
 				value: e.scale,
-				options: Br,
+				options: Ur,
 				onChange: (e) => t({ scale: e })
 			}),
-			e.scale === "uniform" && /* @__PURE__ */ $(Lr, {
+			e.scale === "uniform" && /* @__PURE__ */ $(Br, {
 				label: "up to",
 				value: String(e.ceiling),
-				options: Vr.map((e) => ({
+				options: Wr.map((e) => ({
 					value: String(e),
 					label: `${e}×`
 				})),
 				onChange: (e) => t({ ceiling: Number(e) })
 			}),
-			/* @__PURE__ */ $(Lr, {
+			/* @__PURE__ */ $(Br, {
 				label: "Colours",
 				value: e.colours,
-				options: ut.map((e) => ({
+				options: pt.map((e) => ({
 					value: e,
 					label: e
 				})),
 				onChange: (e) => t({ colours: e })
 			}),
-			/* @__PURE__ */ $(Rr, {
+			/* @__PURE__ */ $(Vr, {
 				label: "Map",
 				least: 0,
 				most: 1,
@@ -2021,7 +2039,7 @@ function Wr({ state: e, update: t }) {
 				words: `${Math.round(100 * e.opacity)} %`,
 				onChange: (e) => t({ opacity: e })
 			}),
-			/* @__PURE__ */ $(zr, {
+			/* @__PURE__ */ $(Hr, {
 				label: "Smooth",
 				title: "interpolate between patch centres; the numbers stay those of the patches",
 				checked: e.smooth,
@@ -2031,8 +2049,8 @@ function Wr({ state: e, update: t }) {
 	});
 }
 // src/components/Picture.tsx
-function Gr({ image: e }) {
-	let t = Kr(e);
+function Jr({ image: e }) {
+	let t = Yr(e);
 	return /* @__PURE__ */ $("div", {
 		class: "picture",
 		children: t && e.original ? /* @__PURE__ */ $("img", {
@@ -2053,7 +2071,7 @@ function Gr({ image: e }) {
 		})
 	});
 }
-function Kr(e) {
+function Yr(e) {
 	if (!e.box || !e.original_size) return null;
 	let [t, n, r, i] = e.box, [a, o] = e.original_size, s = (e, t) => `${100 * e / t}%`;
 	return {
@@ -2064,10 +2082,10 @@ function Kr(e) {
 	};
 }
 // src/components/Filmstrip.tsx
-function qr({ payload: e, state: t, update: n }) {
+function Xr({ payload: e, state: t, update: n }) {
 	let r = U(e);
 	if (r.length < 2) return null;
-	let i = (r, i) => n(Jr(e, t, r, i));
+	let i = (r, i) => n(Zr(e, t, r, i));
 	return /* @__PURE__ */ $("section", {
 		class: "filmstrip",
 		"aria-label": "Pictures",
@@ -2075,15 +2093,15 @@ function qr({ payload: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "filmstrip-head",
 			children: [
-				/* @__PURE__ */ $(zr, {
+				/* @__PURE__ */ $(Hr, {
 					label: "Side by side",
 					checked: t.compared !== null,
-					onChange: (r) => n(r ? { compared: Xr(e, t.shown) } : {
+					onChange: (r) => n(r ? { compared: $r(e, t.shown) } : {
 						compared: null,
 						difference: !1
 					})
 				}),
-				t.compared !== null && /* @__PURE__ */ $(zr, {
+				t.compared !== null && /* @__PURE__ */ $(Hr, {
 					label: "B shows the difference, B − A",
 					checked: t.difference,
 					onChange: (e) => n({ difference: e })
@@ -2105,7 +2123,7 @@ function qr({ payload: e, state: t, update: n }) {
 					/* @__PURE__ */ $("span", {
 						class: "frame",
 						style: { aspectRatio: `${a.input_size[1]} / ${a.input_size[0]}` },
-						children: /* @__PURE__ */ $(Gr, { image: a })
+						children: /* @__PURE__ */ $(Jr, { image: a })
 					}),
 					/* @__PURE__ */ $("span", {
 						class: "name",
@@ -2120,8 +2138,8 @@ function qr({ payload: e, state: t, update: n }) {
 		}) })]
 	});
 }
-function Jr(e, t, n, r) {
-	let i = Yr(e, t, n);
+function Zr(e, t, n, r) {
+	let i = Qr(e, t, n);
 	if (t.compared === null) return {
 		shown: n,
 		...i
@@ -2130,11 +2148,11 @@ function Jr(e, t, n, r) {
 	let a = U(e)[t.compared]?.look ?? 0;
 	return {
 		shown: n,
-		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : rt(e, n, a)) ?? t.compared,
+		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : ot(e, n, a)) ?? t.compared,
 		...i
 	};
 }
-function Yr(e, t, n) {
+function Qr(e, t, n) {
 	let [r, i] = [W(e, t.shown), W(e, n)];
 	if (r === i) return {};
 	let a = Math.max(...i.layers.map((e) => e.heads));
@@ -2145,12 +2163,12 @@ function Yr(e, t, n) {
 		locked: []
 	};
 }
-function Xr(e, t) {
+function $r(e, t) {
 	let n = U(e);
-	return rt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
+	return ot(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
 }
 // src/components/Header.tsx
-function Zr(e) {
+function ei(e) {
 	return /* @__PURE__ */ $("header", { children: [
 		/* @__PURE__ */ $("h1", { children: e.title }),
 		/* @__PURE__ */ $("p", {
@@ -2170,10 +2188,10 @@ function Zr(e) {
 	] });
 }
 // src/engine/statistics.ts
-function Qr(e, t, n, r) {
-	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = nt(i);
+function ti(e, t, n, r) {
+	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = at(i);
 	if (n === "distance") {
-		let n = ti(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
+		let n = ii(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
 		return n && {
 			values: n,
 			baseline: o,
@@ -2181,7 +2199,7 @@ function Qr(e, t, n, r) {
 		};
 	}
 	if (n === "entropy") {
-		let n = ti(e, a.entropy, t);
+		let n = ii(e, a.entropy, t);
 		return n && {
 			values: n,
 			baseline: Math.log(s),
@@ -2189,71 +2207,71 @@ function Qr(e, t, n, r) {
 		};
 	}
 	if (o === 0) return null;
-	let c = ti(e, a.prefix_mass, t);
+	let c = ii(e, a.prefix_mass, t);
 	return c && {
 		values: c,
 		baseline: o / s,
 		convention: `${i.conventions.prefix_mass}, summed over them`
 	};
 }
-function $r(e, t) {
+function ni(e, t) {
 	let n = W(e.payload, t.shown).layers.flatMap(({ heads: e }, t) => Array.from({ length: e }, (e, n) => ({
 		layer: t,
 		head: n
-	}))), r = ei(e, t);
+	}))), r = ri(e, t);
 	if (!r) return n;
 	let i = ({ layer: e, head: t }) => r.values[e]?.[t] ?? NaN, a = n.filter((e) => !Number.isNaN(i(e))), o = t.sort === "prefix" === t.reversed ? 1 : -1;
 	return a.sort((e, t) => o * (i(e) - i(t))), [...a, ...n.filter((e) => Number.isNaN(i(e)))];
 }
-function ei(e, t) {
-	return t.sort === "none" ? null : Qr(e, t.shown, t.sort, t.rescale);
+function ri(e, t) {
+	return t.sort === "none" ? null : ti(e, t.shown, t.sort, t.rescale);
 }
-function ti(e, t, n) {
+function ii(e, t, n) {
 	if (!t) return null;
 	let r = e.numbers(t), [i = 0, a = 0, o = 1] = t.shape, s = (e) => r.subarray(e * o, (e + 1) * o).reduce((e, t) => e + t, 0);
 	return Array.from({ length: i }, (t, r) => Array.from({ length: W(e.payload, n).layers[r]?.heads ?? a }, (e, t) => s(r * a + t)));
 }
 // src/components/MapCanvas.tsx
-var ni = 8;
-function ri({ pane: e, smoothed: t }) {
+var ai = 8;
+function oi({ pane: e, smoothed: t }) {
 	let n = B(null);
 	return Ce(() => {
-		n.current && ii(n.current, e, t);
+		n.current && si(n.current, e, t);
 	}), /* @__PURE__ */ $("canvas", {
 		ref: n,
 		class: `map ${t ? "smooth" : ""}`,
 		"aria-hidden": "true"
 	});
 }
-function ii(e, t, n) {
+function si(e, t, n) {
 	let r = Z(t), i = t.look.layout.grid;
-	if (!r || t.tinted.length > 0) return oi(e);
-	let a = t.mask, o = n && !a ? Bn(r.values, i, ni) : {
+	if (!r || t.tinted.length > 0) return li(e);
+	let a = t.mask, o = n && !a ? Un(r.values, i, ai) : {
 		values: r.values,
 		size: i
 	}, s = a ? (e) => +!!a.chosen[e] : void 0;
-	ai(e, o.values, o.size, (e) => t.scale.position(e), pt(t.colours), s);
+	ci(e, o.values, o.size, (e) => t.scale.position(e), gt(t.colours), s);
 }
-function ai(e, t, [n, r], i, a, o) {
+function ci(e, t, [n, r], i, a, o) {
 	(e.width !== r || e.height !== n) && (e.width = r, e.height = n);
 	let s = e.getContext("2d");
 	if (!s) return;
 	let c = s.createImageData(r, n);
-	ht(t, i, a, c.data, o), s.putImageData(c, 0, 0);
+	vt(t, i, a, c.data, o), s.putImageData(c, 0, 0);
 }
-function oi(e) {
+function li(e) {
 	e.getContext("2d")?.clearRect(0, 0, e.width, e.height);
 }
 // src/components/thumbnails.ts
-var si = 5;
-function ci(e, t, n) {
+var ui = 5;
+function di(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
 	z(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
-		let o = r.map((n) => () => li(e.current, t, n)), s = requestAnimationFrame(function e() {
+		let o = r.map((n) => () => fi(e.current, t, n)), s = requestAnimationFrame(function e() {
 			let t = performance.now();
-			for (; o.length > 0 && performance.now() - t < si;) o.shift()?.();
+			for (; o.length > 0 && performance.now() - t < ui;) o.shift()?.();
 			o.length > 0 && (s = requestAnimationFrame(e));
 		});
 		return () => cancelAnimationFrame(s);
@@ -2273,26 +2291,26 @@ function ci(e, t, n) {
 		h
 	]);
 }
-function li(e, { gallery: t, state: n, query: r }, i) {
+function fi(e, { gallery: t, state: n, query: r }, i) {
 	let a = W(t.payload, n.shown), o = Array.from({ length: a.layers[i]?.heads ?? 0 }, (e, t) => t), s = {
 		view: n.shown,
 		layer: i,
 		head: 0,
 		query: r,
 		direction: n.direction
-	}, c = o.map((e) => Qt(t, {
+	}, c = o.map((e) => tn(t, {
 		...s,
 		head: e
 	})), l = c.reduce((e, t) => Math.max(e, X(t) ? t.maximum : 0), 0);
 	for (let t of o) {
 		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), o = c[t];
 		if (!r || (r.hidden = !X(o), !X(o))) continue;
-		let s = fn(n, o, l), u = n.method === "mask" ? It(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
-		ai(r, o.values, a.layout.grid, (e) => s.position(e), pt(n.colours), d);
+		let s = hn(n, o, l), u = n.method === "mask" ? zt(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
+		ci(r, o.values, a.layout.grid, (e) => s.position(e), gt(n.colours), d);
 	}
 }
 // src/components/HeadGrid.tsx
-var ui = 420, di = [
+var pi = 420, mi = [
 	{
 		value: "none",
 		label: "layer and head"
@@ -2310,16 +2328,16 @@ var ui = 420, di = [
 		label: "mass on prefix tokens"
 	}
 ];
-function fi(e) {
-	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => $r(t, n), [
+function hi(e) {
+	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => ni(t, n), [
 		t,
 		n.shown,
 		n.sort,
 		n.reversed,
 		n.rescale
 	]);
-	ci(i, e, o);
-	let s = a.layout.prefix.length > 0 ? di : di.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(pi, {
+	di(i, e, o);
+	let s = a.layout.prefix.length > 0 ? mi : mi.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(gi, {
 		gallery: t,
 		state: n,
 		order: o,
@@ -2343,13 +2361,13 @@ function fi(e) {
 				class: "heads-head",
 				children: [
 					/* @__PURE__ */ $("h2", { children: "Layers × heads" }),
-					/* @__PURE__ */ $(Lr, {
+					/* @__PURE__ */ $(Br, {
 						label: "Order",
 						value: n.sort,
 						options: s,
 						onChange: (e) => r({ sort: e })
 					}),
-					n.sort !== "none" && /* @__PURE__ */ $(zr, {
+					n.sort !== "none" && /* @__PURE__ */ $(Hr, {
 						label: "reversed",
 						checked: n.reversed,
 						onChange: (e) => r({ reversed: e })
@@ -2363,12 +2381,12 @@ function fi(e) {
 			}),
 			/* @__PURE__ */ $("div", {
 				ref: i,
-				onKeyDown: (e) => vi(e, i.current),
+				onKeyDown: (e) => xi(e, i.current),
 				children: c
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "faint note",
-				children: bi(n)
+				children: Ci(n)
 			}),
 			a.omitted && /* @__PURE__ */ $("p", {
 				class: "note omitted",
@@ -2377,21 +2395,21 @@ function fi(e) {
 		]
 	});
 }
-function pi(e) {
-	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = ei(t, n), c = s !== null || n.isolated, l = hi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(mi, {
+function gi(e) {
+	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = ri(t, n), c = s !== null || n.isolated, l = vi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(_i, {
 		place: e,
 		reachable: l === `${e.layer} ${e.head}`,
 		state: n,
-		value: s ? yi(n.sort, s.values[e.layer]?.[e.head]) : null,
+		value: s ? Si(n.sort, s.values[e.layer]?.[e.head]) : null,
 		absent: a.layers[e.layer]?.refusal ?? a.layers[e.layer]?.absent ?? null,
 		update: i
-	}, `${e.layer}·${e.head}`)), d = gi(a, o);
+	}, `${e.layer}·${e.head}`)), d = yi(a, o);
 	if (c) return /* @__PURE__ */ $("div", {
 		class: `head-grid ${n.isolated ? "isolated" : "sorted"}`,
 		role: "group",
 		"aria-label": "Heads",
 		style: d,
-		children: n.isolated ? u.filter((e, t) => _i(n, r[t])) : u
+		children: n.isolated ? u.filter((e, t) => bi(n, r[t])) : u
 	});
 	let f = (e, t, r, a) => /* @__PURE__ */ $("button", {
 		type: "button",
@@ -2400,7 +2418,7 @@ function pi(e) {
 		title: a,
 		"aria-pressed": n.layer === e && n.head === t,
 		onClick: () => i({
-			...yr(n, e, t),
+			...Sr(n, e, t),
 			isolated: !1
 		}),
 		children: r
@@ -2421,8 +2439,8 @@ function pi(e) {
 		]
 	});
 }
-function mi(e) {
-	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = _i(n, t);
+function _i(e) {
+	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = bi(n, t);
 	return /* @__PURE__ */ $("button", {
 		type: "button",
 		class: `thumbnail ${i ? "absent" : ""}`,
@@ -2431,9 +2449,9 @@ function mi(e) {
 		"aria-label": i ? `${o}: ${i}` : o,
 		title: i ? `${o}: ${i}` : `${o} · double-click to isolate`,
 		tabIndex: e.reachable ? 0 : -1,
-		onClick: () => a(yr(n, t.layer, t.head)),
+		onClick: () => a(Sr(n, t.layer, t.head)),
 		onDblClick: () => a({
-			...yr(n, t.layer, t.head),
+			...Sr(n, t.layer, t.head),
 			isolated: !n.isolated
 		}),
 		children: [/* @__PURE__ */ $("canvas", { "aria-hidden": "true" }), (r !== null || n.isolated) && /* @__PURE__ */ $("span", {
@@ -2447,25 +2465,25 @@ function mi(e) {
 		})]
 	});
 }
-function hi(e, t, n) {
+function vi(e, t, n) {
 	if (!n && (e.layer === "mean" || e.head === "mean")) return `${e.layer} ${e.head}`;
-	let r = t.find((t) => _i(e, t)) ?? t[0];
+	let r = t.find((t) => bi(e, t)) ?? t[0];
 	return r ? `${r.layer} ${r.head}` : "";
 }
-function gi(e, t) {
-	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, ui / e.layers.length - 2);
+function yi(e, t) {
+	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, pi / e.layers.length - 2);
 	return {
 		"--columns": t,
 		"--aspect": n,
 		"--size": `${Math.max(16, r * n)}px`
 	};
 }
-function _i(e, t) {
+function bi(e, t) {
 	if (!t) return !1;
 	let n = (e, t) => e === "mean" || e === t;
 	return n(e.layer, t.layer) && n(e.head, t.head);
 }
-function vi(e, t) {
+function xi(e, t) {
 	let n = {
 		ArrowUp: [0, -1],
 		ArrowDown: [0, 1],
@@ -2483,10 +2501,10 @@ function vi(e, t) {
 	})).reduce((e, t) => t.at < e.at ? t : e);
 	a.at < Infinity && a.button.focus();
 }
-function yi(e, t) {
-	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? bt(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
+function Si(e, t) {
+	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? Ct(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
 }
-function bi(e) {
+function Ci(e) {
 	return `Thumbnails: ${{
 		linear: "each from 0 to its own maximum",
 		shared: "each layer’s from 0 to the largest weight in any of its heads",
@@ -2495,24 +2513,24 @@ function bi(e) {
 	}[e.scale]}. Choose a header for the mean, double-click a head to isolate it.`;
 }
 // node_modules/preact/compat/dist/compat.mjs
-var xi = Object.assign;
-function Si(e, t) {
+var wi = Object.assign;
+function Ti(e, t) {
 	for (var n in e) if (n != "__source" && e[n] !== t[n]) return !0;
 	for (var r in t) if (r != "__source" && !(r in e)) return !0;
 	return !1;
 }
-var Ci = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
-function wi(e, t) {
+var Ei = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
+function Di(e, t) {
 	function n(e) {
 		var n = this.props.ref;
-		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : Si(this.props, e);
+		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : Ti(this.props, e);
 	}
 	function r(t) {
 		return this.shouldComponentUpdate = n, v(e, t);
 	}
 	return r.displayName = "Memo(" + (e.displayName || e.name) + ")", r.prototype.isReactComponent = !0, r.type = e, r;
 }
-var Ti = Symbol.for("react.element"), Ei = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Di = /[A-Z0-9]/g, Oi = typeof document < "u", ki = function(e) {
+var Oi = Symbol.for("react.element"), ki = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ai = /[A-Z0-9]/g, ji = typeof document < "u", Mi = function(e) {
 	return /fil|che|rad/.test(e);
 };
 x.prototype.isReactComponent = !0, [
@@ -2534,36 +2552,36 @@ x.prototype.isReactComponent = !0, [
 		}
 	});
 });
-var Ai = e.event;
+var Ni = e.event;
 e.event = function(e) {
-	return Ai && (e = Ai(e)), e.persist = function() {}, e.isPropagationStopped = function() {
+	return Ni && (e = Ni(e)), e.persist = function() {}, e.isPropagationStopped = function() {
 		return this.cancelBubble;
 	}, e.isDefaultPrevented = function() {
 		return this.defaultPrevented;
 	}, e.nativeEvent = e;
 };
-var ji = {
+var Pi = {
 	configurable: !0,
 	get: function() {
 		return this.class;
 	}
-}, Mi = e.vnode;
+}, Fi = e.vnode;
 e.vnode = function(e) {
 	if (typeof e.type == "string") (function(e) {
 		var t = e.props, n = e.type, r = {}, i = n.indexOf("-") == -1;
 		for (var a in t) {
 			var o = t[a];
-			if (!(a == "value" && "defaultValue" in t && o == null || Oi && a == "children" && n == "noscript" || a == "class" || a == "className")) {
+			if (!(a == "value" && "defaultValue" in t && o == null || ji && a == "children" && n == "noscript" || a == "class" || a == "className")) {
 				if (a == "style" && o && o.constructor == Object) {
 					var s = void 0;
-					for (var c in o) typeof o[c] != "number" || Ci.test(c) || (s ||= o = xi({}, o), o[c] += "px");
+					for (var c in o) typeof o[c] != "number" || Ei.test(c) || (s ||= o = wi({}, o), o[c] += "px");
 				} else if (a == "defaultValue" && "value" in t && t.value == null) a = "value";
 				else if (a == "download" && !0 === o) o = "";
 				else if (a == "translate" && o === "no") o = !1;
 				else if (a[0] == "o" && a[1] == "n") {
 					var l = a.toLowerCase();
-					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || ki(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
-				} else i && Ei.test(a) ? a = a.replace(Di, "-$&").toLowerCase() : o === null && (o = void 0);
+					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Mi(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
+				} else i && ki.test(a) ? a = a.replace(Ai, "-$&").toLowerCase() : o === null && (o = void 0);
 				r[a] = o;
 			}
 		}
@@ -2573,10 +2591,10 @@ e.vnode = function(e) {
 				e.props.selected = r.multiple ? u.indexOf(e.props.value) != -1 : u == e.props.value;
 			}));
 		}
-		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", ji)) : t.className && (r.class = r.className = t.className), e.props = r;
+		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Pi)) : t.className && (r.class = r.className = t.className), e.props = r;
 	})(e);
 	else if (typeof e.type == "function" && ("ref" in e.props && "prototype" in e.type && e.type.prototype.render && (e.ref = e.props.ref, delete e.props.ref), e.type.defaultProps)) {
-		var t = xi({}, e.props);
+		var t = wi({}, e.props);
 		for (var n in e.type.defaultProps) t[n] === void 0 && (t[n] = e.type.defaultProps[n]);
 		e.props = t;
 	}
@@ -2584,14 +2602,14 @@ e.vnode = function(e) {
 		value: e.ref,
 		configurable: !0,
 		writable: !0
-	}), e.$$typeof = Ti, Mi && Mi(e);
+	}), e.$$typeof = Oi, Fi && Fi(e);
 };
 // src/components/ColourBar.tsx
-var Ni = 256, Pi = Float32Array.from({ length: Ni }, (e, t) => t / 255);
-function Fi({ pane: e }) {
+var Ii = 256, Li = Float32Array.from({ length: Ii }, (e, t) => t / 255);
+function Ri({ pane: e }) {
 	let t = B(null);
 	return Ce(() => {
-		t.current && ai(t.current, Pi, [1, Ni], (e) => e, pt(e.colours));
+		t.current && ci(t.current, Li, [1, Ii], (e) => e, gt(e.colours));
 	}, [e.colours]), /* @__PURE__ */ $("div", {
 		class: "colour-bar",
 		children: [
@@ -2618,12 +2636,12 @@ function Fi({ pane: e }) {
 	});
 }
 // src/components/PrefixMass.tsx
-function Ii({ pane: e, received: t }) {
+function zi({ pane: e, received: t }) {
 	if (!X(e.map) || e.difference) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
-	let n = wn(e.map, e.look);
+	let n = Dn(e.map, e.look);
 	if (n.length === 0) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
 	let r = [...n.map(({ name: e, weight: t }) => ({
-		name: Gt(e),
+		name: Jt(e),
 		weight: t,
 		kind: "token"
 	})), {
@@ -2657,8 +2675,8 @@ function Ii({ pane: e, received: t }) {
 	});
 }
 // src/components/Tints.tsx
-var Li = wi(function({ tinted: e, columns: t }) {
-	return /* @__PURE__ */ $(b, { children: An(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
+var Bi = Di(function({ tinted: e, columns: t }) {
+	return /* @__PURE__ */ $(b, { children: Nn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
 		x: e,
 		y: t,
 		width: n,
@@ -2666,13 +2684,13 @@ var Li = wi(function({ tinted: e, columns: t }) {
 		fill: r,
 		"fill-opacity": i
 	}, `${e} ${t}`)) });
-}), Ri = {
+}), Vi = {
 	ArrowUp: [-1, 0],
 	ArrowDown: [1, 0],
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1]
 };
-function zi(e) {
+function Hi(e) {
 	let { pane: t } = e, n = B(null), [r, i] = t.look.layout.grid, [a, o] = t.image.input_size, s = e.probe === null ? null : Y(e.probe, t.look), c = (e) => {
 		let t = n.current?.getBoundingClientRect() ?? new DOMRect(), a = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
@@ -2685,7 +2703,7 @@ function zi(e) {
 		class: "stage",
 		role: "application",
 		"aria-roledescription": "attention map",
-		"aria-label": `${e.name}: ${qt(t.query, t.look)}`,
+		"aria-label": `${e.name}: ${Xt(t.query, t.look)}`,
 		"aria-describedby": e.helpId,
 		tabIndex: 0,
 		style: {
@@ -2694,27 +2712,27 @@ function zi(e) {
 		},
 		onPointerMove: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onPoint(Ut(n, r));
+			e.onPoint(Kt(n, r));
 		},
 		onPointerLeave: () => e.onPoint(null),
 		onClick: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onLock(Ut(n, r), t.shiftKey);
+			e.onLock(Kt(n, r), t.shiftKey);
 		},
 		onKeyDown: (n) => {
-			let r = Ri[n.key];
-			if (r) e.onMove(Xt(t.query, r[0], r[1], t.look));
+			let r = Vi[n.key];
+			if (r) e.onMove($t(t.query, r[0], r[1], t.look));
 			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey);
 			else if (n.key === "Escape") e.onRelease();
 			else return;
 			n.preventDefault(), n.stopPropagation();
 		},
 		children: [
-			/* @__PURE__ */ $(Gr, { image: t.image }),
+			/* @__PURE__ */ $(Jr, { image: t.image }),
 			/* @__PURE__ */ $("div", {
 				class: "over",
 				style: { opacity: e.opacity },
-				children: /* @__PURE__ */ $(ri, {
+				children: /* @__PURE__ */ $(oi, {
 					pane: t,
 					smoothed: e.smoothed
 				})
@@ -2725,25 +2743,25 @@ function zi(e) {
 				preserveAspectRatio: "none",
 				"aria-hidden": "true",
 				children: [
-					t.mask && /* @__PURE__ */ $(Bi, {
+					t.mask && /* @__PURE__ */ $(Ui, {
 						chosen: t.mask.chosen,
 						grid: [r, i]
 					}),
-					t.tinted.length > 0 && /* @__PURE__ */ $(Li, {
+					t.tinted.length > 0 && /* @__PURE__ */ $(Bi, {
 						tinted: t.tinted,
 						columns: i
 					}),
-					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ $(Vi, {
+					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ $(Wi, {
 						query: e,
 						colour: n,
 						look: t.look
 					}, e)),
-					t.tinted.length === 0 && /* @__PURE__ */ $(Vi, {
+					t.tinted.length === 0 && /* @__PURE__ */ $(Wi, {
 						query: t.query,
 						colour: "#ffffff",
 						look: t.look
 					}),
-					s?.kind === "patch" && /* @__PURE__ */ $(Hi, {
+					s?.kind === "patch" && /* @__PURE__ */ $(Gi, {
 						row: s.row,
 						column: s.column,
 						class: "probe"
@@ -2752,13 +2770,13 @@ function zi(e) {
 			}),
 			s?.kind === "patch" && /* @__PURE__ */ $("div", {
 				class: "reading",
-				children: xn(t, s.row * i + s.column)
+				children: wn(t, s.row * i + s.column)
 			})
 		]
 	});
 }
-function Bi({ chosen: e, grid: t }) {
-	let n = In(e, t);
+function Ui({ chosen: e, grid: t }) {
+	let n = zn(e, t);
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("path", {
 		d: n,
 		class: "casing"
@@ -2768,16 +2786,16 @@ function Bi({ chosen: e, grid: t }) {
 		stroke: "#ffffff"
 	})] });
 }
-function Vi({ query: e, colour: t, look: n }) {
+function Wi({ query: e, colour: t, look: n }) {
 	let r = Y(e, n);
-	return r?.kind === "patch" ? /* @__PURE__ */ $(Hi, {
+	return r?.kind === "patch" ? /* @__PURE__ */ $(Gi, {
 		row: r.row,
 		column: r.column,
 		class: "marker",
 		colour: t
 	}) : null;
 }
-function Hi(e) {
+function Gi(e) {
 	let t = {
 		x: e.column,
 		y: e.row,
@@ -2794,7 +2812,7 @@ function Hi(e) {
 	})] });
 }
 // src/components/PaneView.tsx
-var Ui = wi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
+var Ki = Di(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
 	let o = e.look.layout.grid[0] * e.look.layout.grid[1];
 	return /* @__PURE__ */ $("section", {
 		class: "pane",
@@ -2818,7 +2836,7 @@ var Ui = wi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 					})
 				]
 			}),
-			/* @__PURE__ */ $(zi, {
+			/* @__PURE__ */ $(Hi, {
 				pane: e,
 				name: r ? `Picture ${r}` : "Picture",
 				smoothed: t.smooth,
@@ -2829,20 +2847,20 @@ var Ui = wi(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "caption",
-				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${_n(e.mask, o)}.`]
+				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${bn(e.mask, o)}.`]
 			}),
-			e.tinted.length > 0 ? /* @__PURE__ */ $(Wi, {
+			e.tinted.length > 0 ? /* @__PURE__ */ $(qi, {
 				pane: e,
 				patches: o
-			}) : X(e.map) && /* @__PURE__ */ $(Fi, { pane: e }),
-			/* @__PURE__ */ $(Ii, {
+			}) : X(e.map) && /* @__PURE__ */ $(Ri, { pane: e }),
+			/* @__PURE__ */ $(zi, {
 				pane: e,
 				received: t.direction === "to"
 			})
 		]
 	});
 });
-function Wi({ pane: e, patches: t }) {
+function qi({ pane: e, patches: t }) {
 	return /* @__PURE__ */ $("ul", {
 		class: "legend",
 		children: e.tinted.map(({ query: e, colour: n, words: r, map: i, mask: a }) => /* @__PURE__ */ $("li", { children: [
@@ -2852,14 +2870,14 @@ function Wi({ pane: e, patches: t }) {
 			}),
 			r,
 			": ",
-			_n(a, t),
+			bn(a, t),
 			", at most ",
 			K(i.maximum)
 		] }, e))
 	});
 }
 // src/maps/ticks.ts
-function Gi(e, t) {
+function Ji(e, t) {
 	if (!(e > 0) || !Number.isFinite(e)) return [0];
 	let n = e / t, r = 10 ** Math.floor(Math.log10(n)), i = r * ([
 		1,
@@ -2871,13 +2889,13 @@ function Gi(e, t) {
 	return Array.from({ length: a + 1 }, (e, t) => Number((t * i).toPrecision(12)));
 }
 // src/components/Plots.tsx
-var Ki = 240, qi = 150, Ji = 34, Yi = 14;
-function Xi({ gallery: e, state: t, update: n }) {
+var Yi = 240, Xi = 150, Zi = 34, Qi = 14;
+function $i({ gallery: e, state: t, update: n }) {
 	let { shown: r, rescale: i } = t, [a, o, s] = V(() => [
 		"distance",
 		"entropy",
 		"prefix"
-	].map((t) => Qr(e, r, t, i)), [
+	].map((t) => ti(e, r, t, i)), [
 		e,
 		r,
 		i
@@ -2889,21 +2907,21 @@ function Xi({ gallery: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "plot-row",
 			children: [
-				a && /* @__PURE__ */ $(Zi, {
+				a && /* @__PURE__ */ $(ea, {
 					title: "Distance",
 					unit: "px",
 					data: a,
 					state: t,
 					update: n
 				}),
-				o && /* @__PURE__ */ $(Zi, {
+				o && /* @__PURE__ */ $(ea, {
 					title: "Entropy",
 					unit: "nats",
 					data: o,
 					state: t,
 					update: n
 				}),
-				s && /* @__PURE__ */ $(Zi, {
+				s && /* @__PURE__ */ $(ea, {
 					title: "Prefix mass",
 					unit: "%",
 					data: s,
@@ -2913,7 +2931,7 @@ function Xi({ gallery: e, state: t, update: n }) {
 			]
 		}), a ? /* @__PURE__ */ $("div", {
 			class: "plot-foot",
-			children: [/* @__PURE__ */ $(zr, {
+			children: [/* @__PURE__ */ $(Hr, {
 				label: "distance with rows rescaled to 1 over the patches",
 				checked: i,
 				onChange: (e) => n({ rescale: e })
@@ -2927,13 +2945,13 @@ function Xi({ gallery: e, state: t, update: n }) {
 		})]
 	});
 }
-function Zi(e) {
-	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => Qi(r, n), [r, n]), s = (e) => {
+function ea(e) {
+	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => ta(r, n), [r, n]), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect(), n = {
-			x: (e.clientX - t.left) / t.width * Ki,
-			y: (e.clientY - t.top) / t.height * qi
-		}, r = $i(o.dots, n);
-		r && (r.layer !== i.layer || r.head !== i.head) && a(yr(i, r.layer, r.head));
+			x: (e.clientX - t.left) / t.width * Yi,
+			y: (e.clientY - t.top) / t.height * Xi
+		}, r = na(o.dots, n);
+		r && (r.layer !== i.layer || r.head !== i.head) && a(Sr(i, r.layer, r.head));
 	}, c = o.dots.filter(({ layer: e, head: t }) => e === i.layer && (t === i.head || i.head === "mean")), l = Math.min(...o.dots.map((e) => e.value)), u = Math.max(...o.dots.map((e) => e.value));
 	return /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", {
 		title: r.convention,
@@ -2955,13 +2973,13 @@ function Zi(e) {
 			]
 		})]
 	}), /* @__PURE__ */ $("svg", {
-		viewBox: `0 0 ${Ki} ${qi}`,
+		viewBox: `0 0 ${Yi} ${Xi}`,
 		role: "img",
 		"aria-label": `${r.convention}: every head by layer, from ${o.words(l)} to ${o.words(u)}`,
 		onPointerMove: s,
 		children: [
 			o.ticks.map(({ y: e, label: t }) => /* @__PURE__ */ $("g", { children: [/* @__PURE__ */ $("line", {
-				x1: Ji,
+				x1: Zi,
 				x2: 232,
 				y1: e,
 				y2: e,
@@ -2986,7 +3004,7 @@ function Zi(e) {
 				children: "layer"
 			}),
 			o.baseline !== null && /* @__PURE__ */ $("line", {
-				x1: Ji,
+				x1: Zi,
 				x2: 232,
 				y1: o.baseline,
 				y2: o.baseline,
@@ -3013,8 +3031,8 @@ function Zi(e) {
 		]
 	})] });
 }
-function Qi(e, t) {
-	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Gi(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
+function ta(e, t) {
+	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Ji(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
 		layer: t,
 		head: n,
 		value: e,
@@ -3039,8 +3057,8 @@ function Qi(e, t) {
 		words: (e) => `${(e * n).toPrecision(3)} ${t}`
 	};
 }
-function $i(e, t) {
-	let n = null, r = Yi;
+function na(e, t) {
+	let n = null, r = Qi;
 	for (let i of e) {
 		let e = Math.hypot(i.x - t.x, i.y - t.y);
 		e < r && ([n, r] = [i, e]);
@@ -3048,7 +3066,7 @@ function $i(e, t) {
 	return n;
 }
 // src/components/Provenance.tsx
-function ea({ payload: e, look: t, image: n, letter: r, checks: i }) {
+function ra({ payload: e, look: t, image: n, letter: r, checks: i }) {
 	let a = Object.entries(t.conventions);
 	return /* @__PURE__ */ $("section", {
 		class: "provenance",
@@ -3064,46 +3082,46 @@ function ea({ payload: e, look: t, image: n, letter: r, checks: i }) {
 					class: "figures",
 					children: [/* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["What the model saw ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: ia(n.input_size)
+						children: sa(n.input_size)
 					})] }), /* @__PURE__ */ $("img", {
 						src: n.seen,
 						alt: `The model's input, made from ${n.name}`
 					})] }), n.original && n.original_size && n.box && /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["The original ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: ia(n.original_size)
-					})] }), /* @__PURE__ */ $(ra, { image: n })] })]
+						children: sa(n.original_size)
+					})] }), /* @__PURE__ */ $(oa, { image: n })] })]
 				}), /* @__PURE__ */ $("dl", { children: [
 					/* @__PURE__ */ $("dt", { children: "picture" }),
 					/* @__PURE__ */ $("dd", { children: [n.name, n.note && ` (${n.note})`] }),
 					/* @__PURE__ */ $("dt", { children: "rows in this page" }),
-					/* @__PURE__ */ $("dd", { children: ta(t, i) }),
+					/* @__PURE__ */ $("dd", { children: ia(t, i) }),
 					/* @__PURE__ */ $("dt", { children: "page" }),
 					/* @__PURE__ */ $("dd", { children: [
 						e.made_by,
 						", format ",
 						e.version
 					] }),
-					t.facts.map(([e, t]) => /* @__PURE__ */ $(na, {
+					t.facts.map(([e, t]) => /* @__PURE__ */ $(aa, {
 						name: e,
 						value: t
 					}, e))
 				] })]
 			}),
-			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(na, {
+			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(aa, {
 				name: e.replaceAll("_", " "),
 				value: t
 			}, e)) })] })
 		]
 	});
 }
-function ta(e, { python: t, here: n, layers: r }) {
-	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${aa(n)}`;
-	return `agree with Python’s to ${aa(t)} of a row’s maximum (${e.rows_compared})${i}`;
+function ia(e, { python: t, here: n, layers: r }) {
+	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ca(n)}`;
+	return `agree with Python’s to ${ca(t)} of a row’s maximum (${e.rows_compared})${i}`;
 }
-function na({ name: e, value: t }) {
+function aa({ name: e, value: t }) {
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("dt", { children: e }), /* @__PURE__ */ $("dd", { children: t })] });
 }
-function ra({ image: e }) {
+function oa({ image: e }) {
 	let [t, n] = e.original_size, [r, i, a, o] = e.box;
 	return /* @__PURE__ */ $("div", {
 		class: "original",
@@ -3128,18 +3146,18 @@ function ra({ image: e }) {
 		})]
 	});
 }
-function ia([e, t]) {
+function sa([e, t]) {
 	return `${e} × ${t} px`;
 }
-function aa(e) {
+function ca(e) {
 	return e === 0 ? "0" : e.toExponential(1).replace("e-", "e−").replace("e+0", "");
 }
 // src/components/TopPatches.tsx
-var oa = 10;
-function sa({ pane: e, letter: t }) {
+var la = 10;
+function ua({ pane: e, letter: t }) {
 	let n = Z(e);
 	if (!n) return null;
-	let r = e.difference !== null, i = r ? vt : K;
+	let r = e.difference !== null, i = r ? xt : K;
 	return /* @__PURE__ */ $("table", {
 		class: "top-patches",
 		children: [
@@ -3162,27 +3180,27 @@ function sa({ pane: e, letter: t }) {
 					children: "× uniform"
 				})
 			] }) }),
-			/* @__PURE__ */ $("tbody", { children: [Tn(n, e.look.layout.grid[1], oa).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
+			/* @__PURE__ */ $("tbody", { children: [On(n, e.look.layout.grid[1], la).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
 				/* @__PURE__ */ $("td", { children: t }),
 				/* @__PURE__ */ $("td", { children: a }),
 				/* @__PURE__ */ $("td", { children: i(o) }),
-				!r && /* @__PURE__ */ $("td", { children: yt(o, n.uniform) })
-			] }, e)), wn(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ $("tr", {
+				!r && /* @__PURE__ */ $("td", { children: St(o, n.uniform) })
+			] }, e)), Dn(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ $("tr", {
 				class: "prefix",
 				children: [
 					/* @__PURE__ */ $("td", {
 						colSpan: 2,
-						children: Gt(e)
+						children: Jt(e)
 					}),
 					/* @__PURE__ */ $("td", { children: K(t) }),
-					/* @__PURE__ */ $("td", { children: yt(t, n.uniform) })
+					/* @__PURE__ */ $("td", { children: St(t, n.uniform) })
 				]
 			}, e))] })
 		]
 	});
 }
 // src/components/Tour.tsx
-var ca = [
+var da = [
 	{
 		target: "picture",
 		text: "A Vision Transformer cuts the picture into patches; point at one, and the colours show where it looks.",
@@ -3218,15 +3236,15 @@ var ca = [
 		change: { scale: "linear" }
 	}
 ];
-function la(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = ca[t];
+function fa(e) {
+	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = da[t];
 	return z(() => {
 		if (!o) return;
 		o.change && i(o.change);
 		let e = n?.querySelector(`[data-tour="${o.target}"]`);
 		return e?.classList.add("toured"), e?.scrollIntoView({
 			block: "nearest",
-			behavior: ua() ? "auto" : "smooth"
+			behavior: pa() ? "auto" : "smooth"
 		}), a.current?.focus({ preventScroll: !0 }), () => e?.classList.remove("toured");
 	}, [t, n]), o ? /* @__PURE__ */ $("div", {
 		ref: a,
@@ -3241,7 +3259,7 @@ function la(e) {
 					"Step ",
 					t + 1,
 					" of ",
-					ca.length
+					da.length
 				]
 			}),
 			/* @__PURE__ */ $("p", { children: o.text }),
@@ -3254,7 +3272,7 @@ function la(e) {
 						onClick: () => r(t - 1),
 						children: "Back"
 					}),
-					t + 1 < ca.length && /* @__PURE__ */ $("button", {
+					t + 1 < da.length && /* @__PURE__ */ $("button", {
 						type: "button",
 						class: "primary",
 						onClick: () => r(t + 1),
@@ -3262,22 +3280,22 @@ function la(e) {
 					}),
 					/* @__PURE__ */ $("button", {
 						type: "button",
-						class: t + 1 < ca.length ? "" : "primary",
+						class: t + 1 < da.length ? "" : "primary",
 						onClick: () => r(null),
-						children: t + 1 < ca.length ? "Close" : "Done"
+						children: t + 1 < da.length ? "Close" : "Done"
 					})
 				]
 			})
 		]
 	}) : null;
 }
-function ua() {
+function pa() {
 	return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 // src/components/App.tsx
-function da({ payload: e, source: t, address: n }) {
-	let { gallery: r, revision: i, failure: a } = pa(e, t), [o, s] = R(() => n ? Cr(n.read(), e) : _r(e));
-	return r ? /* @__PURE__ */ $(fa, {
+function ma({ payload: e, source: t, address: n }) {
+	let { gallery: r, revision: i, failure: a } = ga(e, t), [o, s] = R(() => n ? Er(n.read(), e) : br(e));
+	return r ? /* @__PURE__ */ $(ha, {
 		payload: e,
 		address: n,
 		gallery: r,
@@ -3289,7 +3307,7 @@ function da({ payload: e, source: t, address: n }) {
 		children: a ? `vitscope cannot show this: ${a}` : "Opening …"
 	});
 }
-function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
+function ha({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
 	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = R(null), [m, h] = R(null), g = Te(), _ = we((e) => a((t) => ({
 		...t,
 		...e
@@ -3298,18 +3316,18 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 			locked: [],
 			isolated: !1
 		});
-	}, [_]), y = V(() => ln(n, i, o), [
+	}, [_]), y = V(() => fn(n, i, o), [
 		n,
 		r,
 		i,
 		o
-	]), b = V(() => un(n, i, o), [
+	]), b = V(() => pn(n, i, o), [
 		n,
 		r,
 		i,
 		o
 	]), x = b ? [y, b] : [y];
-	ma(t, i, e, a), z(() => {
+	_a(t, i, e, a), z(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
@@ -3318,17 +3336,17 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 	]);
 	let S = B(!1);
 	z(() => {
-		S.current && d(Sn(y)), S.current = !1;
+		S.current && d(Tn(y)), S.current = !1;
 	}, [y]);
 	let C = (e) => {
-		let t = (t) => Yt(t, e.look, y.look);
+		let t = (t) => Qt(t, e.look, y.look);
 		return {
 			onPoint: (e) => {
 				let n = i.locked.length > 0 || i.method === "rollout";
 				(n ? l : s)(e && t(e)), (n ? s : l)(null);
 			},
 			onLock: (e, n) => {
-				S.current = !0, s(null), _(vr(i, t(e), n));
+				S.current = !0, s(null), _(xr(i, t(e), n));
 			},
 			onMove: (e) => {
 				S.current = !0, i.locked.length > 0 ? _({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e));
@@ -3344,24 +3362,24 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		...t ? [{
 			label: "Copy link",
 			title: "to exactly what is shown",
-			run: async () => d(await ha(t, i, e))
+			run: async () => d(await va(t, i, e))
 		}] : [],
 		{
 			label: "PNG",
 			title: "download what is shown as a picture",
-			run: () => lr(x, i)
+			run: () => fr(x, i)
 		},
 		{
 			label: "SVG",
 			title: "download what is shown as a drawing",
-			run: () => cr(x, i)
+			run: () => dr(x, i)
 		},
 		{
 			label: "CSV",
 			title: "download the numbers of what is shown",
-			run: () => ur(x)
+			run: () => pr(x)
 		}
-	], T = cn(i, o, y.look), E = {
+	], T = dn(i, o, y.look), E = {
 		look: y.look,
 		image: y.image,
 		state: i,
@@ -3373,9 +3391,9 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		class: `page ${b ? "two" : "one"}`,
 		onKeyDown: (e) => e.key === "Escape" && (f === null ? v() : p(null)),
 		children: [
-			/* @__PURE__ */ $(Zr, {
+			/* @__PURE__ */ $(ei, {
 				title: e.title,
-				summary: ga(y),
+				summary: ya(y),
 				actions: w
 			}),
 			/* @__PURE__ */ $("main", { children: [/* @__PURE__ */ $("div", {
@@ -3384,10 +3402,10 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				children: [
 					/* @__PURE__ */ $("div", {
 						class: "panes",
-						children: x.map((e, t) => /* @__PURE__ */ $(Ui, {
+						children: x.map((e, t) => /* @__PURE__ */ $(Ki, {
 							pane: e,
 							state: i,
-							probe: c && Yt(c, y.look, e.look),
+							probe: c && Qt(c, y.look, e.look),
 							letter: b ? "AB"[t] : "",
 							helpId: g,
 							...C(e)
@@ -3398,7 +3416,7 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 						class: "help faint",
 						children: "Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys: arrows move, Enter locks, Esc releases."
 					}),
-					/* @__PURE__ */ $(qr, {
+					/* @__PURE__ */ $(Xr, {
 						payload: e,
 						state: i,
 						update: _
@@ -3407,18 +3425,18 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 			}), /* @__PURE__ */ $("div", {
 				class: "side",
 				children: [
-					/* @__PURE__ */ $(Hr, {
+					/* @__PURE__ */ $(Gr, {
 						...E,
-						lock: (e, t) => _(vr(i, e, t))
+						lock: (e, t) => _(xr(i, e, t))
 					}),
-					/* @__PURE__ */ $(fi, {
+					/* @__PURE__ */ $(hi, {
 						gallery: n,
 						state: i,
 						query: T,
 						revision: r,
 						update: _
 					}),
-					/* @__PURE__ */ $(Xi, {
+					/* @__PURE__ */ $($i, {
 						gallery: n,
 						state: i,
 						update: _
@@ -3430,15 +3448,15 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				"aria-label": "Numbers and provenance",
 				children: x.map((t, r) => /* @__PURE__ */ $("div", {
 					class: "details",
-					children: [/* @__PURE__ */ $(sa, {
+					children: [/* @__PURE__ */ $(ua, {
 						pane: t,
 						letter: b ? "AB"[r] : ""
-					}), /* @__PURE__ */ $(ea, {
+					}), /* @__PURE__ */ $(ra, {
 						payload: e,
 						look: t.look,
 						image: t.image,
 						letter: b ? "AB"[r] : "",
-						checks: Nr(n, t.view)
+						checks: Ir(n, t.view)
 					})]
 				}, r))
 			}),
@@ -3447,7 +3465,7 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				role: "status",
 				children: u
 			}),
-			f !== null && /* @__PURE__ */ $(la, {
+			f !== null && /* @__PURE__ */ $(fa, {
 				step: f,
 				root: m,
 				go: p,
@@ -3456,10 +3474,10 @@ function fa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		]
 	});
 }
-function pa(e, t) {
+function ga(e, t) {
 	let [n, r] = R(null), [i, a] = R(0), [o, s] = R("");
 	return z(() => {
-		let n = new at(e, t, () => a((e) => e + 1));
+		let n = new ct(e, t, () => a((e) => e + 1));
 		n.open().then(() => r(n), (e) => s(e instanceof Error ? e.message : String(e)));
 	}, [e, t]), {
 		gallery: n,
@@ -3467,11 +3485,11 @@ function pa(e, t) {
 		failure: o
 	};
 }
-function ma(e, t, n, r) {
+function _a(e, t, n, r) {
 	let i = B(e?.read());
 	z(() => {
 		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(Sr(t, n)), i.current = e.read());
+			e && e.read() === i.current && (e.write(Tr(t, n)), i.current = e.read());
 		}, 150);
 		return () => clearTimeout(r);
 	}, [
@@ -3481,7 +3499,7 @@ function ma(e, t, n, r) {
 	]), z(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === Sr(t, n) ? t : Cr(e.read(), n));
+			i.current = e.read(), r((t) => e.read() === Tr(t, n) ? t : Er(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -3490,33 +3508,33 @@ function ma(e, t, n, r) {
 		r
 	]);
 }
-async function ha(e, t, n) {
-	let r = e.link(Sr(t, n));
+async function va(e, t, n) {
+	let r = e.link(Tr(t, n));
 	try {
 		return await navigator.clipboard.writeText(r), "Link copied.";
 	} catch {
 		return `This browser does not let the page copy; the link is ${r}`;
 	}
 }
-function ga(e) {
+function ya(e) {
 	let { look: t } = e;
 	return `${t.label} · ${t.layout.description} · verified to ${t.verification_error.toExponential(0)}`;
 }
 // src/version.ts
-var _a = 1;
-function va(e) {
+var ba = 1;
+function xa(e) {
 	let { format: t, version: n } = e ?? {};
-	if (t !== "vitscope-page" || n !== _a) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${_a}: write the page again with the vitscope that is installed`);
+	if (t !== "vitscope-page" || n !== ba) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ba}: write the page again with the vitscope that is installed`);
 	return e;
 }
 // src/widget.tsx
-var ya = 5e3, ba = { render({ model: e, el: t }) {
+var Sa = 5e3, Ca = { render({ model: e, el: t }) {
 	t.classList.add("vitscope", "in-notebook"), t.dataset.lmSuppressShortcuts = "true";
-	let n = Ca(t, e.get("_picture")), r = new xa(e), i = setTimeout(() => {
+	let n = Ea(t, e.get("_picture")), r = new wa(e), i = setTimeout(() => {
 		n.textContent = "The interactive view needs the kernel that made it: run this cell again. Above is its picture.";
-	}, ya);
+	}, Sa);
 	return r.header().then((e) => {
-		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(da, {
+		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(ma, {
 			payload: e,
 			source: r,
 			address: null
@@ -3526,7 +3544,7 @@ var ya = 5e3, ba = { render({ model: e, el: t }) {
 	}), () => {
 		clearTimeout(i), r.close(), P(null, t);
 	};
-} }, xa = class {
+} }, wa = class {
 	model;
 	view = String(Math.random());
 	asked = /* @__PURE__ */ new Map();
@@ -3535,7 +3553,7 @@ var ya = 5e3, ba = { render({ model: e, el: t }) {
 	}
 	async header() {
 		let [e] = await this.ask("header", 0);
-		return va(JSON.parse(e.header ?? "{}"));
+		return xa(JSON.parse(e.header ?? "{}"));
 	}
 	async bytes(e) {
 		let [, t] = await this.ask("block", e), n = t[0];
@@ -3547,7 +3565,7 @@ var ya = 5e3, ba = { render({ model: e, el: t }) {
 	}
 	ask(e, t) {
 		return new Promise((n) => {
-			let r = Sa(e === "header", t);
+			let r = Ta(e === "header", t);
 			this.asked.set(r, [...this.asked.get(r) ?? [], (e, t) => n([e, t])]), this.model.send({
 				want: e,
 				index: t,
@@ -3557,18 +3575,18 @@ var ya = 5e3, ba = { render({ model: e, el: t }) {
 	}
 	hear = (e, t) => {
 		if (e.view !== this.view) return;
-		let n = Sa(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
+		let n = Ta(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
 		this.asked.delete(n);
 		for (let n of r) n(e, t);
 	};
 };
-function Sa(e, t) {
+function Ta(e, t) {
 	return e ? "header" : `block ${t}`;
 }
-function Ca(e, t) {
+function Ea(e, t) {
 	let n = document.createElement("img");
 	n.src = t, n.alt = "Summary of the look", n.style.maxWidth = "100%";
 	let r = document.createElement("p");
 	return r.textContent = "Opening …", e.replaceChildren(n, r), r;
 }
-export { xa as Kernel, ba as default };
+export { wa as Kernel, Ca as default };
