@@ -321,9 +321,9 @@ def test_pictures_take_their_part_of_the_limit(bundled):
     look = bundled.look(np.random.default_rng(0).integers(0, 256, (900, 1200, 3), dtype=np.uint8))
     original = len(document_of(build(look)).image()["original"])
     assert original > 800_000
-    made = build(look, limit_bytes=original + 800_000)
+    made = build(look, limit_bytes=original + 500_000)
     assert 1 < len(carried(document_of(made))) < 6
-    assert len(html.to_html(made)) + payload._VIEWER_BYTES <= (original + 800_000) * 1.02
+    assert len(html.to_html(made)) + payload._VIEWER_BYTES <= (original + 500_000) * 1.02
 
 
 def test_the_last_layer_is_carried_even_if_it_alone_is_too_large(bundled):
