@@ -8,7 +8,7 @@ NPM = cd viewer && PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_m
 
 .PHONY: demo test test-long lint bench pictures viewer viewer-test clean
 
-demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea/heatmaps.png
+demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea/page.html
 	$(BIN)/vitscope look --output demo-out --force
 
 test: .venv/dev-ready viewer-test  ## all tests but the long ones

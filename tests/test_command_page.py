@@ -10,6 +10,7 @@ from PIL import Image
 
 from pages import Document
 from vitscope.cli import app, look
+from vitscope.errors import ModelError
 from vitscope.viewer import html
 
 
@@ -60,7 +61,7 @@ def test_the_bundled_photograph(capsys):
     error = max(entry["error"] for entry in page("vitscope-page.html").image()["attention"])
     assert out.splitlines() == [
         f"vitscope-page.html  {megabytes}; open it in a browser",
-        f"  vitscope-tiny: chelsea.jpg, 6 layers, exact to {error:.0e} of a row's maximum",
+        f"  vitscope-tiny: chelsea.jpg, 6 layers, exact to {error:.0e} of a row's or column's maximum",
     ]
 
 
@@ -141,6 +142,8 @@ def test_nothing_is_overwritten_without_force(capsys):
         ("page a.png --layers 6", "layer 6 does not exist: the model has 6, from 0"),
         ("page a.png --limit-megabytes 0", "found limit_bytes=0; expected a number of bytes above 0"),
         ("look a.png --page-layers nose", "no layer is named 'nose'"),
+        ("page a.png --layers ,", "found no layer in ','; expected indexes or names, as 0,5,11"),
+        ("look a.png --no-page --page-layers 0", "found --page-layers with --no-page; expected one of them"),
     ],
 )
 def test_usage_errors(capsys, line, message):
@@ -152,6 +155,17 @@ def test_usage_errors(capsys, line, message):
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_a_model_that_does_not_load_is_found_before_any_picture_is_looked_at(capsys, bundled, monkeypatch):
+    def load(name, **options):
+        if name == "wrong":
+            raise ModelError("no model is named wrong")
+        return bundled
+
+    monkeypatch.setattr(look, "load", load)
+    monkeypatch.setattr(type(bundled), "look", lambda *_: pytest.fail("a picture was looked at in vain"))
+    assert run(capsys, "page a.png -m right -m wrong -o out.html") == (1, "", "vitscope: no model is named wrong\n")
+
+
 def test_look_writes_the_page_unless_told_otherwise(capsys):
     assert run(capsys, "look a.png -o out --page-layers 0,5")[0] == 0
     assert layers(page("out/a/page.html")) == [0, 5]

@@ -104,7 +104,8 @@ def test_the_widget_sends_what_was_asked_for(look, made, monkeypatch):
     assert sent == [({"view": "x", "index": 2}, [made[0]._payload.blocks[2]])]
 
 
-def test_a_page_shows_itself_as_a_widget(look, made):
+def test_a_page_shows_itself_as_a_widget_with_what_the_model_saw_to_fall_back_on(look, made):
     bundle = page(look)._repr_mimebundle_()
     assert bundle[WIDGET]["model_id"] == made[0].model_id
-    assert "image/png" not in bundle
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert list(picture.getdata()) == list(look.shown[0].seen.getdata())

@@ -493,3 +493,15 @@ def test_what_is_idle_for_one_model_is_still_said_of_the_next():
     facts._preprocessing({"fit": "crop", "resize": 7, "aspect": "keep"})  # one side: the aspect goes without saying
     assert facts._preprocessing(square) == before
     assert len(before) == len(facts._preprocessing({"fit": "crop", "resize": 7, "aspect": "keep"})) + 1
+
+
+@pytest.mark.parametrize("looks", ["photo.jpg", None, 7, ["photo.jpg"]])
+def test_what_is_no_look_is_said(looks):
+    with pytest.raises(ArgumentError, match="expected a Look, as scope"):
+        payload._looks(looks)
+
+
+@pytest.mark.parametrize("layers", [3, "5", "blocks.0.attn"])
+def test_layers_that_are_no_list_are_said(layers):
+    with pytest.raises(ArgumentError, match=r"expected a list of indexes or names, as \[0, 5, 11\]"):
+        payload._require_layers(layers)

@@ -151,7 +151,7 @@ def test_hovering_a_dot_goes_to_its_head(photo, photo_look, name):
     dot.hover(force=True)
     assert f"layer {layer}, head {head}" in photo.ready().caption()
     words = plot(photo, name).locator(".plot-value").inner_text()
-    assert words.startswith(f"{layer}·{head}: ")
+    assert words.startswith(f"L{layer} H{head}: ")
     assert words.endswith(f" {unit}")
     assert float(words.split(": ")[1].split()[0]) == pytest.approx(scale * values[layer, head], rel=6e-3)
 

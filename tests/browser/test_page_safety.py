@@ -87,8 +87,8 @@ def test_the_policy_forbids_what_the_page_does_not_carry(open_page, path):
     assert not viewer.page.evaluate(OWNED)
 
 
-def test_the_page_works_where_other_sites_send_it_no_policy_of_their_own(path):
-    """The policy stands in the file, before anything that could run or load."""
+def test_the_policy_stands_before_all_that_could_run_or_load(path):
+    """And allows nothing but what the file itself carries."""
     text = path.read_text()
     policy = text.index("Content-Security-Policy")
     assert all(policy < text.index(tag) for tag in ("<script", "<style", "<img", "<title"))

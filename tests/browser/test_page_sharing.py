@@ -103,6 +103,16 @@ def test_csv_is_a_table_of_what_is_shown(photo):
     assert shown.row.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_csv_of_several_queries_holds_the_map_of_each(photo, photo_look):
+    queries = [(2, 3), (13, 7)]
+    for query in queries:
+        photo.click(*query, shift=True)
+    for query, shown in zip(queries, photo.maps(), strict=True):
+        expected = np.asarray(photo_look.attention(5, query))[0].mean(0)
+        assert "patch row {}, column {}".format(*query) in shown.caption
+        assert np.abs(shown.row - expected).max() <= 1e-3 * expected.max()
+
+
 def svg_of(viewer) -> tuple[str, ElementTree.Element]:
     name, data = viewer.download("SVG")
     return name, ElementTree.fromstring(data)

@@ -65,8 +65,8 @@ class Viewer:
     def fresh(self) -> "Viewer":
         """As the file opens, without a trace of what was done."""
         self.page.mouse.move(0, 0)
-        self.page.evaluate("history.replaceState(null, '', location.pathname)")
-        self.page.reload()
+        self.page.goto("about:blank")  # so that nothing of the last state can still be written to the address
+        self.page.goto(self.path.as_uri())
         return self.ready()
 
     def show(self, **state) -> "Viewer":

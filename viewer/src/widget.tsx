@@ -35,8 +35,7 @@ export default {
     const waiting = showPicture(el, model.get("_picture"));
     const kernel = new Kernel(model);
     const late = setTimeout(() => {
-      waiting.textContent =
-        "The interactive view needs the kernel that made it: run this cell again. Above is its picture.";
+      waiting.textContent = "The interactive view needs the kernel that made it: run this cell again.";
     }, PATIENCE);
     void kernel
       .header()
@@ -104,12 +103,15 @@ function keyOf(header: boolean, index: number): string {
 }
 
 function showPicture(el: HTMLElement, address: string): HTMLElement {
-  const picture = document.createElement("img");
-  picture.src = address;
-  picture.alt = "Summary of the look";
-  picture.style.maxWidth = "100%";
   const words = document.createElement("p");
   words.textContent = "Opening …";
-  el.replaceChildren(picture, words);
+  el.replaceChildren(words);
+  if (address) {
+    const picture = document.createElement("img");
+    picture.src = address;
+    picture.alt = "A picture of what is shown here";
+    picture.style.maxWidth = "100%";
+    el.prepend(picture);
+  }
   return words;
 }

@@ -42,7 +42,9 @@ describe("a patch in words", () => {
     const tinted = firstPane(gallery, { ...OPENED, locked: ["cls", "2,2"] }, null).tinted;
     const weights = [0.31, 0.00024].map((weight) => paneOf({ 26: weight }).map as AttentionMap);
     const several = { ...pane, tinted: tinted.map((tint, index) => ({ ...tint, map: weights[index]! })) };
-    expect(patchWords(several, 26)).toBe("patch row 3, column 5: 31 %, 0.024 %");
+    expect(patchWords(several, 26)).toBe(
+      "patch row 3, column 5: 31 % of class token; 0.024 % of patch row 2, column 2",
+    );
   });
 
   test("has a sign in a difference, and none for no difference", () => {

@@ -131,6 +131,8 @@ def look(
         formats=parse_formats(formats),
     )
     given = ["-" if image == _STDIN else image for image in images]
+    if no_page and page_layers is not None:
+        raise ArgumentError("found --page-layers with --no-page; expected one of them: without a page it has no layers")
     layers = None if no_page else parse_layers(page_layers)
     return run_look(given, options, choices, Output(folder=Path(output), force=force, as_json=json), layers)
 
@@ -160,7 +162,7 @@ def page(
     images
         Files, folders, globs, URLs, or - for standard input. None: the bundled photograph.
     model
-        Name of a model, as for look; give it again for another one. None: the bundled model.
+        Name of a model, as for look; give it again for another one. None: the bundled model, vitscope-tiny.
     output
         The page's file.
     layers

@@ -23,8 +23,11 @@ def parse_layer(text: str) -> int | str:
 
 
 def parse_layers(text: str | None) -> tuple[int | str, ...]:
-    """ "0,5,-1" → (0, 5, −1); none: an empty tuple."""
-    return tuple(parse_layer(part.strip()) for part in (text or "").split(",") if part.strip())
+    """ "0,5,-1" → (0, 5, −1); no text: an empty tuple."""
+    layers = tuple(parse_layer(part.strip()) for part in (text or "").split(",") if part.strip())
+    if text is not None and not layers:
+        raise ArgumentError(f"found no layer in {text!r}; expected indexes or names, as 0,5,11")
+    return layers
 
 
 def parse_query(text: str | None) -> Query:

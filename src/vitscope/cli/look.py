@@ -179,8 +179,8 @@ def _summary(look: Look, folder: Path, files: list[Path]) -> str:
     lines = [f"{shown.name}{f' ({shown.note})' if shown.note else ''} → {printable(str(folder))}{os.sep}"]
     lines.append(f"  input     {shown.seen.height} × {shown.seen.width} px, {layout.describe()}")
     if layout.prefix:
-        mass = 1 - look.heatmaps()[0].sum((1, 2)).mean()
-        lines.append(f"  readout   {look.readout}; prefix tokens take {mass:.0%} of its attention in the last layer")
+        mass = 100 * (1 - look.heatmaps()[0].sum((1, 2)).mean())
+        lines.append(f"  readout   {look.readout}; prefix tokens take {mass:.2g} % of its attention in the last layer")
     else:
         lines.append(f"  readout   {look.readout}")
     lines.append(f"  distance  {distance[0]:.1f} px in layer 0, {distance[-1]:.1f} px in layer {len(distance) - 1}")

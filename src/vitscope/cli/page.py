@@ -53,8 +53,7 @@ def run_page(images: Sequence[str], models: Sequence[ModelOptions], options: Pag
 def _look_at_all(images: Sequence[str], models: Sequence[ModelOptions], builder: Builder, outcome: Outcome) -> None:
     """Add every look to the page; a picture that fails is reported once, and left out of what follows."""
     sources = sources_of(images)
-    for number, model in enumerate(models):
-        scope = model.load()
+    for number, scope in enumerate([model.load() for model in models]):  # all names first: looking takes long
         for name, source in list(sources):
             note(f"{scope.name}: {name}")
             left = len(sources) * (len(models) - number) - sources.index((name, source))
@@ -97,7 +96,11 @@ def _summary(report: dict[str, Any]) -> str:
     for look in report["looks"]:
         images = look["images"]
         count = images[0] if len(images) == 1 else f"{len(images)} images"
-        exact = "" if look["largest_error"] is None else f", exact to {look['largest_error']:.0e} of a row's maximum"
+        exact = (
+            ""
+            if look["largest_error"] is None
+            else f", exact to {look['largest_error']:.0e} of a row's or column's maximum"
+        )
         lines.append(f"  {look['label']}: {count}, {len(look['layers'])} layers{exact}")
         lines += [f"  {look['omitted']}"] if look["omitted"] else []
     return os.linesep.join(lines)

@@ -1,5 +1,6 @@
 """Looks as a page: one HTML file that opens offline, anywhere."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Page:
             file.write(part.encode("utf-8"))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return mime_bundle(lambda: self.payload, b"", repr(self))
+        return mime_bundle(lambda: self.payload, _png(self.payload.header["looks"][0]["images"][0]["seen"]), repr(self))
 
     def __repr__(self) -> str:
         header = self.payload.header
@@ -62,6 +63,12 @@ def page(
     by default it does for two looks or more.
     """
     return Page(build(looks, layers=layers, limit_bytes=limit_bytes, title=title, compare=compare))
+
+
+def _png(address: str) -> bytes:
+    """The bytes of a PNG's data: URL; none of any other."""
+    kind, _, data = address.partition(",")
+    return base64.b64decode(data) if kind == "data:image/png;base64" else b""
 
 
 def require_page_name(path: Path) -> Path:

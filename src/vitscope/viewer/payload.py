@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from vitscope.errors import ArgumentError
 from vitscope.look import Look, Shown
@@ -43,12 +43,27 @@ def build(
     `layers` are those whose attention is carried, whatever it takes; None: all, or, where the page's
     file would be larger than about `limit_bytes`, the last, the first and some between.
     """
-    many = [looks] if isinstance(looks, Look) else list(looks)
+    many = [looks] if isinstance(looks, Look) else list(_looks(looks))
     builder = Builder(layers=layers, limit_bytes=limit_bytes, title=title, compare=compare)
     needs = [estimated(look) for look in many]
     for i, look in enumerate(many):
         builder.add(look, share=needs[i] / sum(needs[i:]))
     return builder.payload()
+
+
+def _looks(looks: Any) -> Sequence[Look]:
+    """The looks given; ArgumentError where they are something else."""
+    if not isinstance(looks, Sequence) or not all(isinstance(look, Look) for look in cast(Sequence[Any], looks)):
+        kind = type(looks).__name__
+        raise ArgumentError(f"found {kind}; expected a Look, as scope.look(picture) gives it, or a list of them")
+    return cast(Sequence[Look], looks)
+
+
+def _require_layers(layers: Any) -> None:
+    if layers is not None and (isinstance(layers, str) or not isinstance(layers, Sequence)):
+        raise ArgumentError(f"found layers={layers!r}; expected a list of indexes or names, as [0, 5, 11]")
+    if layers is not None and not layers:
+        raise ArgumentError("found an empty list of layers; expected at least one, or None for all that fit")
 
 
 class Builder:
@@ -64,8 +79,7 @@ class Builder:
     ) -> None:
         if limit_bytes <= 0:
             raise ArgumentError(f"found limit_bytes={limit_bytes}; expected a number of bytes above 0")
-        if layers is not None and not layers:
-            raise ArgumentError("found an empty list of layers; expected at least one, or None for all that fit")
+        _require_layers(layers)
         self._layers, self._limit_bytes = layers, limit_bytes
         self._title, self._compare = title, compare
         self._blocks = Blocks()

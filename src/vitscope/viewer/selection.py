@@ -51,9 +51,10 @@ def listed(layers: Sequence[int]) -> str:
 
 def _how_to_choose(count: int) -> str:
     layers = sorted({0, (count - 1) // 2, count - 1})
+    numbers = ",".join(str(layer) for layer in layers)
     return (
-        f'Choose others with look.save("photo.html", layers={layers}) or a larger limit_bytes=…; on the command line, '
-        f"--page-layers {','.join(str(layer) for layer in layers)}."
+        f"Choose others with layers={layers}, or a larger limit_bytes=…, in look.save or vitscope.page; on the command "
+        f"line with --page-layers {numbers}, or with --layers {numbers} and --limit-megabytes of vitscope page."
     )
 
 

@@ -1,16 +1,17 @@
 /** The page: holds the state, works out the panes, and hands both to the parts. */
 import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { Gallery } from "../engine/gallery";
-import { activeQuery, firstPane, type Pane, secondPane } from "../engine/pane";
+import { activeQuery, carriedQuery, firstPane, type Pane, secondPane } from "../engine/pane";
 import { mapWords } from "../engine/words";
 import { downloadCsv, downloadPng, downloadSvg } from "../export/download";
 import type { BlockSource } from "../numbers/blocks";
 import type { Payload } from "../payload";
 import { readHash, writeHash } from "../state/hash";
-import { carryQuery, type Query } from "../state/query";
+import type { Query } from "../state/query";
 import { initialState, lock, type State } from "../state/state";
 import { checkOf } from "../engine/check";
 import { Controls } from "./Controls";
+import { Toggle } from "./fields";
 import { Filmstrip } from "./Filmstrip";
 import { Header } from "./Header";
 import { HeadGrid } from "./HeadGrid";
@@ -26,6 +27,11 @@ export interface Address {
   write(hash: string): void;
   link(hash: string): string;
 }
+
+const HELP =
+  "Point at a patch to see where it looks; click or tap to lock it. Keys: arrows move, Enter locks (with shift, adds), Esc releases.";
+const ROLLOUT_HELP = "The rollout starts from the model’s readout; point at a patch to read its weight.";
+const NOTICE_TIME = 6000; // ms
 
 interface AppProps {
   payload: Payload;
@@ -55,7 +61,9 @@ interface OpenedProps {
 function Opened({ payload, address, gallery, revision, state, setState }: OpenedProps) {
   const [pointed, setPointed] = useState<Query | null>(null);
   const [probe, setProbe] = useState<Query | null>(null); // a patch of the first grid that is read, not looked from
-  const [announced, setAnnounced] = useState("");
+  const [announced, setAnnounced] = useState(""); // heard, not seen
+  const [notice, setNotice] = useNotice();
+  const [adding, setAdding] = useState(false); // a click adds a query, as with shift
   const [step, setStep] = useState<number | null>(null);
   const [root, setRoot] = useState<HTMLElement | null>(null);
   const helpId = useId();
@@ -84,19 +92,21 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
   }, [first]);
 
   const events = (pane: Pane) => {
-    const toFirst = (query: Query): Query => carryQuery(query, pane.look, first.look);
+    const toFirst = (query: Query): Query => carriedQuery(query, pane, first);
     return {
       onPoint: (query: Query | null) => {
         const reads = state.locked.length > 0 || state.method === "rollout";
         (reads ? setProbe : setPointed)(query && toFirst(query));
         (reads ? setPointed : setProbe)(null);
       },
-      onLock: (query: Query, beside: boolean) => {
-        byKeys.current = true;
+      onLock: (query: Query, beside: boolean, keys: boolean) => {
+        if (state.method === "rollout") return; // it has one query, the readout
+        byKeys.current = keys;
         setPointed(null);
-        update(lock(state, toFirst(query), beside));
+        update(lock(state, toFirst(query), beside || adding));
       },
       onMove: (query: Query) => {
+        if (state.method === "rollout") return;
         byKeys.current = true;
         if (state.locked.length > 0) update({ locked: [...state.locked.slice(0, -1), toFirst(query)] });
         else setPointed(toFirst(query));
@@ -111,7 +121,7 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
           {
             label: "Copy link",
             title: "to exactly what is shown",
-            run: async () => setAnnounced(await copyLink(address, state, payload)),
+            run: async () => setNotice(await copyLink(address, state, payload)),
           },
         ]
       : []),
@@ -127,7 +137,7 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
       class={`page ${second ? "two" : "one"}`}
       onKeyDown={(event) => event.key === "Escape" && (step === null ? release() : setStep(null))}
     >
-      <Header title={payload.title} summary={summaryOf(first)} actions={actions} />
+      <Header title={payload.title} summary={panes.map(summaryOf).join(" · ")} actions={actions} />
       <main>
         <div class="pictures" data-tour="picture">
           <div class="panes">
@@ -136,21 +146,25 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
                 key={index}
                 pane={pane}
                 state={state}
-                probe={probe && carryQuery(probe, first.look, pane.look)}
+                probe={probe && carriedQuery(probe, first, pane)}
                 letter={second ? "AB"[index]! : ""}
                 helpId={helpId}
                 {...events(pane)}
               />
             ))}
           </div>
-          <p id={helpId} class="help faint">
-            Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys:
-            arrows move, Enter locks, Esc releases.
-          </p>
+          <div class="help">
+            <p id={helpId} class="faint">
+              {state.method === "rollout" ? ROLLOUT_HELP : HELP}
+            </p>
+            {state.method !== "rollout" && (
+              <Toggle label="Clicks add a query, up to five" checked={adding} onChange={setAdding} />
+            )}
+          </div>
           <Filmstrip payload={payload} state={state} update={update} />
         </div>
         <div class="side">
-          <Controls {...control} lock={(named, beside) => update(lock(state, named, beside))} />
+          <Controls {...control} lock={(named, beside) => update(lock(state, named, beside || adding))} />
           <HeadGrid gallery={gallery} state={state} query={query} revision={revision} update={update} />
           <Plots gallery={gallery} state={state} update={update} />
         </div>
@@ -172,7 +186,12 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
       <p class="announced" role="status">
         {announced}
       </p>
-      {step !== null && <Tour step={step} root={root} go={setStep} update={update} />}
+      <p class="notice" role="status">
+        {notice}
+      </p>
+      {step !== null && (
+        <Tour {...{ step, root, state, update }} go={setStep} rollout={Boolean(first.image.rollout)} />
+      )}
     </div>
   );
 }
@@ -236,7 +255,16 @@ async function copyLink(address: Address, state: State, payload: Payload): Promi
   }
 }
 
-function summaryOf(pane: Pane): string {
-  const { look } = pane;
-  return `${look.label} · ${look.layout.description} · verified to ${look.verification_error.toExponential(0)}`;
+function summaryOf({ look }: Pane): string {
+  return `${look.label}: ${look.layout.description}; attention verified to ${look.verification_error.toExponential(0)}`;
+}
+
+/** A word to the reader, which goes after a while. */
+function useNotice(): [string, (words: string) => void] {
+  const [notice, setNotice] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => setNotice(""), NOTICE_TIME);
+    return () => clearTimeout(timer);
+  }, [notice]);
+  return [notice, setNotice];
 }

@@ -56,6 +56,8 @@ function What({ look, image, state, query, update, lock }: ControlsProps) {
       disabled: !image.rollout,
     },
   ];
+  const rollout = state.method === "rollout"; // has one query, the readout, and one direction
+  const noToken = query === "mean" || query === "pool"; // which nothing attends to
   return (
     <div class="control-row">
       <div class="named" role="group" aria-label="Query" data-tour="queries">
@@ -64,8 +66,9 @@ function What({ look, image, state, query, update, lock }: ControlsProps) {
           <button
             key={named.query}
             type="button"
-            title={named.title}
-            aria-pressed={query === named.query}
+            title={rollout ? "the rollout starts from the model’s readout" : named.title}
+            disabled={rollout}
+            aria-pressed={!rollout && query === named.query}
             onClick={(event) => lock(named.query, event.shiftKey)}
           >
             {named.label}
@@ -76,8 +79,15 @@ function What({ look, image, state, query, update, lock }: ControlsProps) {
         legend="Direction"
         value={state.direction}
         options={[
-          { value: "from", label: "attends to", title: "what this query attends to" },
-          { value: "to", label: "attended by", title: "who attends to it" },
+          { value: "from", label: "attends to", title: "what this query attends to", disabled: rollout },
+          {
+            value: "to",
+            label: "attended by",
+            title: noToken
+              ? "nothing attends to a mean: choose a patch or a prefix token"
+              : "who attends to it",
+            disabled: rollout || (noToken && state.direction === "from"),
+          },
         ]}
         onChange={(direction) => update({ direction })}
       />
@@ -134,7 +144,7 @@ function How({ state, update }: ControlsProps) {
         onChange={(colours) => update({ colours })}
       />
       <Slider
-        label="Map"
+        label="Opacity"
         least={0}
         most={1}
         step={0.05}

@@ -1,7 +1,9 @@
 /** All pictures of the page; one is shown, and perhaps another beside it. */
+import { useState } from "preact/hooks";
 import type { Payload } from "../payload";
+import { choosePicture, pictureBeside } from "../state/pictures";
 import type { State } from "../state/state";
-import { counterpart, imageOf, lookOf, viewsOf } from "../state/views";
+import { imageOf, lookOf, viewsOf } from "../state/views";
 import { Toggle } from "./fields";
 import { Picture } from "./Picture";
 
@@ -12,17 +14,21 @@ interface FilmstripProps {
 }
 
 export function Filmstrip({ payload, state, update }: FilmstripProps) {
+  const [second, setSecond] = useState(false); // a click chooses B, as with shift
   const views = viewsOf(payload);
   if (views.length < 2) return null;
-  const choose = (view: number, beside: boolean): void => update(chosen(payload, state, view, beside));
+  const choose = (view: number, shift: boolean): void =>
+    update(choosePicture(payload, state, view, shift || second));
   return (
-    <section class="filmstrip" aria-label="Pictures" data-tour="filmstrip">
+    <section class="filmstrip" aria-label="Pictures">
       <div class="filmstrip-head">
         <Toggle
           label="Side by side"
           checked={state.compared !== null}
           onChange={(on) =>
-            update(on ? { compared: beside(payload, state.shown) } : { compared: null, difference: false })
+            update(
+              on ? { compared: pictureBeside(payload, state.shown) } : { compared: null, difference: false },
+            )
           }
         />
         {state.compared !== null && (
@@ -32,7 +38,7 @@ export function Filmstrip({ payload, state, update }: FilmstripProps) {
             onChange={(difference) => update({ difference })}
           />
         )}
-        {state.compared !== null && <span class="faint">shift-click chooses picture B</span>}
+        {state.compared !== null && <Toggle label="Clicks choose B" checked={second} onChange={setSecond} />}
       </div>
       <ul>
         {views.map((_, view) => {
@@ -63,35 +69,4 @@ export function Filmstrip({ payload, state, update }: FilmstripProps) {
       </ul>
     </section>
   );
-}
-
-/** A picture was chosen: for the first pane with its counterpart in the second's look, or for the second alone. */
-function chosen(payload: Payload, state: State, view: number, second: boolean): Partial<State> {
-  const kept = keepInside(payload, state, view);
-  if (state.compared === null) return { shown: view, ...kept };
-  if (second) return { compared: view };
-  const other = viewsOf(payload)[state.compared]?.look ?? 0;
-  const own = viewsOf(payload)[view]?.look ?? 0;
-  const partner = other === own ? state.compared : counterpart(payload, view, other);
-  return { shown: view, compared: partner ?? state.compared, ...kept };
-}
-
-/** Layer, head and queries as far as the other picture's look has them. */
-function keepInside(payload: Payload, state: State, view: number): Partial<State> {
-  const [from, to] = [lookOf(payload, state.shown), lookOf(payload, view)];
-  if (from === to) return {};
-  const heads = Math.max(...to.layers.map((layer) => layer.heads));
-  return {
-    layer: state.layer === "mean" ? "mean" : Math.min(state.layer, to.layers.length - 1),
-    head: state.head === "mean" ? "mean" : Math.min(state.head, heads - 1),
-    start: Math.min(state.start, to.layers.length - 1),
-    locked: [],
-  };
-}
-
-/** The picture to put beside another: the same in the next look, else the next one. */
-function beside(payload: Payload, view: number): number {
-  const views = viewsOf(payload);
-  const look = views[view]?.look ?? 0;
-  return counterpart(payload, view, (look + 1) % payload.looks.length) ?? (view + 1) % views.length;
 }

@@ -46,7 +46,7 @@ export function HeadGrid(props: HeadGridProps) {
   return (
     <section class="heads" aria-label="Layers and heads" data-tour="heads">
       <div class="heads-head">
-        <h2>Layers × heads</h2>
+        <h2>Layers × heads {state.compared !== null && <span class="letter">A</span>}</h2>
         <Select<SortName>
           label="Order"
           value={state.sort}
@@ -114,7 +114,7 @@ function Buttons(props: {
       class="axis"
       tabIndex={stop === `${layer} ${head}` ? 0 : -1}
       title={title}
-      aria-pressed={state.layer === layer && state.head === head}
+      aria-pressed={state.method !== "rollout" && state.layer === layer && state.head === head}
       onClick={() => update({ ...chooseHead(state, layer, head), isolated: false })}
     >
       {label}
@@ -162,7 +162,7 @@ function Thumbnail(props: {
       <canvas aria-hidden="true" />
       {(value !== null || state.isolated) && (
         <span class="tag">
-          {place.layer}·{place.head}
+          L{place.layer} H{place.head}
           {value !== null && <small>{value}</small>}
         </span>
       )}
@@ -185,7 +185,7 @@ function gridStyle(look: Look, widest: number): Record<string, string | number> 
 }
 
 function isChosen(state: State, place: HeadPlace | undefined): boolean {
-  if (!place) return false;
+  if (!place || state.method === "rollout") return false;
   const agrees = (chosen: Axis, index: number): boolean => chosen === "mean" || chosen === index;
   return agrees(state.layer, place.layer) && agrees(state.head, place.head);
 }

@@ -19,8 +19,10 @@ interface PaneProps extends StageEvents {
 
 export const PaneView = memo(function PaneView({ pane, state, probe, letter, helpId, ...events }: PaneProps) {
   const patches = pane.look.layout.grid[0] * pane.look.layout.grid[1];
+  const [height, width] = pane.image.input_size;
+  const style = { width: `min(100%, calc(${width / height} * var(--tallest)))` };
   return (
-    <section class="pane" aria-label={letter ? `Picture ${letter}` : "Picture"}>
+    <section class="pane" aria-label={letter ? `Picture ${letter}` : "Picture"} style={style}>
       <h2 title={`${pane.image.name}, ${pane.look.label}`}>
         {letter && <span class="letter">{letter}</span>}
         <span class="name">{pane.image.name}</span> <span class="faint">{pane.look.label}</span>

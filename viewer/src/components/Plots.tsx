@@ -2,6 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { Gallery } from "../engine/gallery";
 import { type Statistic, statistic, type StatisticName } from "../engine/statistics";
+import { concise } from "../maps/format";
 import { niceTicks } from "../maps/ticks";
 import { chooseHead, type State } from "../state/state";
 import { Toggle } from "./fields";
@@ -51,7 +52,9 @@ export function Plots({ gallery, state, update }: PlotsProps) {
             checked={rescale}
             onChange={(changed) => update({ rescale: changed })}
           />
-          <span class="faint">dashed: uniform attention; line: mean over heads</span>
+          <span class="faint">
+            {state.compared !== null && "picture A; "}dashed: uniform attention; line: mean over heads
+          </span>
         </div>
       ) : (
         <p class="note">A layer of this look was refused, so its statistics were not computed.</p>
@@ -93,7 +96,7 @@ function Plot(props: {
         </span>
         {chosen.length === 1 && chosen[0] && (
           <span class="plot-value">
-            {state.layer}·{state.head}: {axes.words(chosen[0].value)}
+            L{state.layer} H{state.head}: {axes.words(chosen[0].value)}
           </span>
         )}
       </figcaption>
@@ -163,7 +166,7 @@ function layOut(data: Statistic, unit: string) {
     ticks: ticks.map((value) => ({ y: y(value / scale), label: String(value) })),
     layers: data.values.flatMap((_, layer) => (layer % step === 0 ? [{ layer, x: x(layer) }] : [])),
     baseline: data.baseline === null ? null : y(data.baseline),
-    words: (value: number): string => `${(value * scale).toPrecision(3)} ${unit}`,
+    words: (value: number): string => `${concise(value * scale)} ${unit}`,
   };
 }
 

@@ -2,12 +2,14 @@
 import { isMap } from "../engine/maps";
 import type { Pane } from "../engine/pane";
 import { prefixShares } from "../engine/words";
-import { percent } from "../maps/format";
+import { concise, percent } from "../maps/format";
 import { shortName } from "../state/query";
 
 export function PrefixMass({ pane, received }: { pane: Pane; received: boolean }) {
   if (!isMap(pane.map) || pane.difference) return <div class="prefix-mass" />;
   const tokens = prefixShares(pane.map, pane.look);
+  const last = pane.tinted.at(-1); // of several queries, whose map this is
+  const whose = last ? `${last.words}: ` : "";
   if (tokens.length === 0) return <div class="prefix-mass" />;
   const parts = tokens.map(({ name, weight }) => ({ name: shortName(name), weight, kind: "token" }));
   const all = [...parts, { name: "patches", weight: pane.map.total, kind: "patches" }];
@@ -24,10 +26,13 @@ export function PrefixMass({ pane, received }: { pane: Pane; received: boolean }
         ))}
       </div>
       <p class="share-words">
-        <span class="faint">{received ? "Received from" : "Mass on"}</span>
+        <span class="faint">
+          {whose}
+          {received ? "Received from" : "Mass on"}
+        </span>
         {all.map(({ name, weight, kind }) => (
           <span key={name} class={`share ${kind}`}>
-            {name} <b>{received && kind === "patches" ? weight.toPrecision(3) : percent(weight)}</b>
+            {name} <b>{received && kind === "patches" ? concise(weight) : percent(weight)}</b>
           </span>
         ))}
       </p>

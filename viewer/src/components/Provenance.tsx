@@ -66,7 +66,7 @@ export function Provenance({ payload, look, image, letter, checks }: ProvenanceP
 
 export function checkWords(look: Look, { python, here, layers }: Check): string {
   const browser = here === null ? "" : `; recomputed in this browser on ${layers} of them: ${exponent(here)}`;
-  return `agree with Python’s to ${exponent(python)} of a row’s maximum (${look.rows_compared})${browser}`;
+  return `agree with Python’s to ${exponent(python)} of a row’s or column’s maximum (${look.rows_compared})${browser}`;
 }
 
 function Fact({ name, value }: { name: string; value: string }) {
@@ -98,7 +98,7 @@ function Original({ image }: { image: Image }) {
 }
 
 function sizeWords([height, width]: readonly number[]): string {
-  return `${height} × ${width} px`;
+  return `${height} px high, ${width} wide`;
 }
 
 function exponent(value: number): string {

@@ -12,7 +12,7 @@ import { Tints } from "./Tints";
 /** What a hand on the picture means; the page decides what follows. */
 export interface StageEvents {
   onPoint: (query: Query | null) => void;
-  onLock: (query: Query, beside: boolean) => void;
+  onLock: (query: Query, beside: boolean, keys: boolean) => void;
   onMove: (query: Query) => void;
   onRelease: () => void;
 }
@@ -55,7 +55,7 @@ export function Stage(props: StageProps) {
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = STEPS[event.key];
     if (step) props.onMove(moveQuery(pane.query, step[0], step[1], pane.look));
-    else if (event.key === "Enter" || event.key === " ") props.onLock(pane.query, event.shiftKey);
+    else if (event.key === "Enter" || event.key === " ") props.onLock(pane.query, event.shiftKey, true);
     else if (event.key === "Escape") props.onRelease();
     else return;
     event.preventDefault();
@@ -70,15 +70,12 @@ export function Stage(props: StageProps) {
       aria-label={`${props.name}: ${queryWords(pane.query, pane.look)}`}
       aria-describedby={props.helpId}
       tabIndex={0}
-      style={{
-        aspectRatio: `${width} / ${height}`,
-        width: `min(100%, calc(${width / height} * var(--tallest)))`,
-      }}
+      style={{ aspectRatio: `${width} / ${height}` }}
       onPointerMove={point}
       onPointerLeave={() => props.onPoint(null)}
       onClick={(event) => {
         const { row, column } = patchAt(event as unknown as PointerEvent);
-        props.onLock(patchQuery(row, column), event.shiftKey);
+        props.onLock(patchQuery(row, column), event.shiftKey, false);
       }}
       onKeyDown={onKeyDown}
     >

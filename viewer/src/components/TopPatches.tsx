@@ -15,6 +15,7 @@ export function TopPatches({ pane, letter }: { pane: Pane; letter: string }) {
     <table class="top-patches">
       <caption>
         {difference ? "Largest differences" : "Strongest patches"}
+        {pane.tinted.length > 0 && ` of ${pane.tinted.at(-1)!.words}`}
         {letter && `, picture ${letter}`}
       </caption>
       <thead>

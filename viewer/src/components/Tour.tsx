@@ -4,6 +4,7 @@ import type { State } from "../state/state";
 
 interface Step {
   target: string; // data-tour
+  corner: "left" | "right"; // of the window, away from the target
   text: string;
   change?: Partial<State>;
 }
@@ -11,31 +12,37 @@ interface Step {
 export const STEPS: readonly Step[] = [
   {
     target: "picture",
+    corner: "right",
     text: "A Vision Transformer cuts the picture into patches; point at one, and the colours show where it looks.",
     change: { method: "row", head: "mean", direction: "from", locked: [], isolated: false },
   },
   {
     target: "queries",
+    corner: "right",
     text: "Prefix tokens such as CLS look too, though they stand nowhere in the picture; the model’s answer is often read from one.",
   },
   {
     target: "heads",
+    corner: "left",
     text: "Each layer looks with several heads at once, and each head in its own way; choose one by its thumbnail.",
     change: { sort: "none" },
   },
   {
     target: "plots",
-    text: "Mean attention distance says how far each head looks: low layers mix near and far, high layers mostly far.",
+    corner: "left",
+    text: "Mean attention distance says how far each head looks: in large trained models the low layers often mix near and far, and the high ones look mostly far.",
   },
   {
     target: "scale",
+    corner: "right",
     text: "Colours mean what the bar says; “times uniform” lets you compare heads, as 1× is looking everywhere alike.",
     change: { scale: "uniform" },
   },
   {
     target: "method",
+    corner: "right",
     text: "Rollout multiplies attention through all layers, to show what the answer could draw on; attention alone is not yet an explanation.",
-    change: { scale: "linear" },
+    change: { scale: "linear", method: "rollout" },
   },
 ];
 
@@ -43,14 +50,25 @@ export function Tour(props: {
   step: number;
   root: HTMLElement | null;
   go: (step: number | null) => void;
+  rollout: boolean; // whether there is one to show
+  state: State; // as it is; as it was at the start once the tour is over
   update: (change: Partial<State>) => void;
 }) {
   const { step, root, go, update } = props;
   const card = useRef<HTMLDivElement>(null);
   const current = STEPS[step];
   useEffect(() => {
+    const before = { state: props.state, focus: document.activeElement, top: scrollY };
+    return () => {
+      update(before.state);
+      scrollTo({ top: before.top });
+      if (before.focus instanceof HTMLElement) before.focus.focus({ preventScroll: true });
+    };
+  }, []);
+  useEffect(() => {
     if (!current) return;
-    if (current.change) update(current.change);
+    const { method, ...others } = current.change ?? {};
+    update({ ...others, ...(method && (method !== "rollout" || props.rollout) ? { method } : {}) });
     const target = root?.querySelector(`[data-tour="${current.target}"]`);
     target?.classList.add("toured");
     target?.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
@@ -59,13 +77,7 @@ export function Tour(props: {
   }, [step, root]);
   if (!current) return null;
   return (
-    <div
-      ref={card}
-      class={`tour ${current.target === "picture" ? "" : "left"}`}
-      role="dialog"
-      aria-label="Guided tour"
-      tabIndex={-1}
-    >
+    <div ref={card} class={`tour ${current.corner}`} role="dialog" aria-label="Guided tour" tabIndex={-1}>
       <p class="faint">
         Step {step + 1} of {STEPS.length}
       </p>

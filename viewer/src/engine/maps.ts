@@ -1,7 +1,7 @@
 /** Maps over the patches: one query's attention, from it or to it, of one head or a mean of several; the rollout. */
 import { meanOverHeads } from "../attention/average";
 import type { LayerAttention } from "../attention/layer";
-import { resolveQuery, type Query, type Resolved } from "../state/query";
+import { OUTSIDE, resolveQuery, type Query, type Resolved } from "../state/query";
 import type { Direction } from "../state/state";
 import { imageOf, lookOf, sizesOf } from "../state/views";
 import type { Gallery } from "./gallery";
@@ -34,6 +34,7 @@ export function isMap(map: MapState): map is AttentionMap {
 export function attentionMap(gallery: Gallery, selection: Selection): MapState {
   const look = lookOf(gallery.payload, selection.view);
   const resolved = resolveQuery(selection.query, look);
+  if (selection.query === OUTSIDE) return { absent: "this model did not see that place" };
   if (!resolved) return { absent: `this model has no query “${selection.query}”` };
   if (selection.direction === "to" && resolved.kind !== "patch" && resolved.kind !== "prefix") {
     return { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" };

@@ -5,6 +5,7 @@ import { type MassMask, topMass } from "../maps/mass";
 import { percent } from "../maps/format";
 import { resample } from "../maps/resample";
 import type { Image, Look } from "../payload";
+import { WHOLE, windowOf } from "../state/crops";
 import { carryQuery, type Query, queryWords, resolveQuery, theQuery } from "../state/query";
 import type { Direction, State } from "../state/state";
 import { imageOf, lookOf } from "../state/views";
@@ -63,6 +64,12 @@ export function firstPane(gallery: Gallery, state: State, pointed: Query | null)
 export function secondPane(gallery: Gallery, state: State, pointed: Query | null): Pane | null {
   if (state.compared === null) return null;
   const [from, to] = [lookOf(gallery.payload, state.shown), lookOf(gallery.payload, state.compared)];
+  const [fromImage, toImage] = [
+    imageOf(gallery.payload, state.shown),
+    imageOf(gallery.payload, state.compared),
+  ];
+  const carry = (query: Query): Query =>
+    carriedQuery(query, { look: from, image: fromImage }, { look: to, image: toImage });
   // A difference is of one map, the active query's.
   const shown = state.difference ? { ...state, locked: state.locked.slice(-1) } : state;
   const carried: State = {
@@ -70,10 +77,19 @@ export function secondPane(gallery: Gallery, state: State, pointed: Query | null
     layer: sameDepth(state.layer, from, to),
     head: sameHead(state.head, to),
     start: Number(sameDepth(state.start, from, to)),
-    locked: shown.locked.map((query) => carryQuery(query, from, to)),
+    locked: shown.locked.map(carry),
   };
-  const pane = makePane(gallery, carried, state.compared, pointed && carryQuery(pointed, from, to));
+  const pane = makePane(gallery, carried, state.compared, pointed && carry(pointed));
   return state.difference ? withDifference(pane, makePane(gallery, shown, state.shown, pointed)) : pane;
+}
+
+/** A query of one pane as the other pane's: the same place of the picture. */
+export function carriedQuery(
+  query: Query,
+  from: Pick<Pane, "look" | "image">,
+  to: Pick<Pane, "look" | "image">,
+): Query {
+  return carryQuery(query, from.look, to.look, windowOf(to.image, from.image));
 }
 
 function makePane(gallery: Gallery, state: State, view: number, pointed: Query | null): Pane {
@@ -126,19 +142,23 @@ function withDifference(pane: Pane, other: Pane): Pane {
   if (!isMap(other.map)) {
     return { ...pane, caption: `Not the difference, as A has no map: ${other.map.absent}. ${pane.caption}` };
   }
-  const theirs = resample(other.map.values, other.look.layout.grid, pane.look.layout.grid);
+  const window = windowOf(pane.image, other.image);
+  const theirs = resample(other.map.values, other.look.layout.grid, pane.look.layout.grid, window);
   const values = pane.map.values.map((value, patch) => value - theirs[patch]!);
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const total = values.reduce((sum, value) => sum + value, 0);
-  const resampled =
-    String(pane.look.layout.grid) === String(other.look.layout.grid) ? "" : ", A laid on this grid by area";
+  const known = values.filter((value) => !Number.isNaN(value));
+  const largest = known.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const total = known.reduce((sum, value) => sum + value, 0);
+  const sameCells =
+    String(pane.look.layout.grid) === String(other.look.layout.grid) && String(window) === String(WHOLE);
+  const resampled = sameCells ? "" : ", A laid on this grid by area";
+  const overlap = known.length < values.length ? ", where both crops reach" : "";
   return {
     ...pane,
     difference: { ...pane.map, values, prefix: new Float32Array(0), maximum: largest, total },
     scale: makeDiverging(largest),
     colours: "difference",
     mask: null,
-    caption: `B − A${resampled}. ${pane.caption}`,
+    caption: `B − A${resampled}${overlap}. ${pane.caption}`,
   };
 }
 

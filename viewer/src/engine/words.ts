@@ -4,7 +4,7 @@ import type { Look } from "../payload";
 import { shortName } from "../state/query";
 import type { AttentionMap } from "./maps";
 import { isMap } from "./maps";
-import type { Pane } from "./pane";
+import type { Pane, Tinted } from "./pane";
 
 export { signed };
 
@@ -23,8 +23,12 @@ export function patchWords(pane: Pane, patch: number): string {
   if (!map) return place;
   const weight = map.values[patch] ?? Number.NaN;
   if (pane.tinted.length > 0) {
-    return `${place}: ${pane.tinted.map((tint) => percent(tint.map.values[patch] ?? Number.NaN)).join(", ")}`;
+    const each = pane.tinted.map(
+      (tint) => `${percent(tint.map.values[patch] ?? Number.NaN)} of ${tint.words}`,
+    );
+    return `${place}: ${each.join("; ")}`;
   }
+  if (Number.isNaN(weight)) return `${place}: only one of the crops reaches it`;
   if (pane.difference) return `${place}: ${signed(weight)} beside the first`;
   return `${place}: ${percent(weight)}, ${timesUniform(weight, map.uniform)} times uniform`;
 }
@@ -33,9 +37,20 @@ export function patchWords(pane: Pane, patch: number): string {
 export function mapWords(pane: Pane): string {
   const map = shownMap(pane);
   if (!map) return pane.caption;
+  if (pane.tinted.length > 0)
+    return `${pane.caption} ${pane.tinted.map((tint) => tintWords(tint, pane)).join(" ")}`;
   const best = strongest(map, pane.look.layout.grid[1], 1)[0];
   const prefix = prefixWords(pane);
   return `${pane.caption} Strongest: ${best ? patchWords(pane, best.patch) : "none"}.${prefix ? ` ${prefix}.` : ""}`;
+}
+
+/** One of several queries: "Patch row 9, column 4: strongest at row 3, column 2, 3.1 %." */
+function tintWords({ words, map }: Tinted, pane: Pane): string {
+  const [best] = strongest(map, pane.look.layout.grid[1], 1);
+  const where = best
+    ? `strongest at row ${best.row}, column ${best.column}, ${percent(best.weight)}`
+    : "no weight";
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}: ${where}.`;
 }
 
 /**
@@ -62,7 +77,8 @@ export function prefixShares(map: AttentionMap, look: Look): { name: string; wei
 /** The patches of largest weight (of largest difference, either way), strongest first. */
 export function strongest(map: AttentionMap, columns: number, count: number): RankedPatch[] {
   const size = (patch: number): number => Math.abs(map.values[patch] ?? 0);
-  const patches = Array.from(map.values, (_, patch) => patch);
+  const all = Array.from(map.values, (_, patch) => patch);
+  const patches = all.filter((patch) => !Number.isNaN(map.values[patch]));
   patches.sort((one, other) => size(other) - size(one) || one - other);
   return patches.slice(0, count).map((patch) => ({
     patch,

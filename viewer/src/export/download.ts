@@ -61,7 +61,7 @@ function mapRows({ image, look }: Pane, map: AttentionMap, caption: string): (st
     ...prefixShares(map, look).map(({ name, weight }) => row(name, ["", ""], weight)),
     ...Array.from(map.values, (weight, patch) =>
       row("patch", [Math.floor(patch / columns), patch % columns], weight),
-    ),
+    ).filter((_, patch) => !Number.isNaN(map.values[patch])),
   ];
 }
 

@@ -73,7 +73,7 @@ function cells(pane: Pane, state: State): string {
   const { values, size } = factor > 1 ? smooth(map.values, grid, factor) : { values: map.values, size: grid };
   const side = 1 / factor;
   const drawn = Array.from(values, (value, at) => {
-    if (pane.mask && !pane.mask.chosen[at]) return "";
+    if (Number.isNaN(value) || (pane.mask && !pane.mask.chosen[at])) return "";
     const [x, y] = [(at % size[1]) * side, Math.floor(at / size[1]) * side];
     return `<rect x="${x}" y="${y}" width="${side}" height="${side}" fill="${hex(pane, pane.scale.position(value))}"/>`;
   });

@@ -10,7 +10,7 @@ export function percent(weight: number): string {
   if (!Number.isFinite(value)) return NONE;
   if (size === 0) return "0 %";
   if (size < 0.001) return value < 0 ? `>${MINUS}0.001 %` : "<0.001 %";
-  return `${significant(value, size >= 99.5 ? 3 : 2)} %`;
+  return `${significant(value, size >= 89.95 ? 3 : 2)} %`;
 }
 
 /** A difference of weights: as `percent`, with its sign, "+3.1 %". */

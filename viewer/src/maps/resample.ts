@@ -1,5 +1,6 @@
-/** A map on another grid over the same picture. */
+/** A map on another grid over the same picture, or over another part of it. */
 import type { Size } from "../payload";
+import { WHOLE, type Window } from "../state/crops";
 
 /** What lies where along one axis: `share` of old cell `from` falls into new cell `to`. */
 interface Overlap {
@@ -8,28 +9,41 @@ interface Overlap {
   share: number;
 }
 
-/** Each patch's weight, spread evenly over its area, gathered in the new grid's patches: the sum stays. */
-export function resample(map: ArrayLike<number>, from: Size, to: Size): Float32Array {
-  const [rows, columns] = [overlaps(from[0], to[0]), overlaps(from[1], to[1])];
+const ROUNDING = 1e-9; // of a cell
+
+/**
+ * Each patch's weight, spread evenly over its area, gathered in the new grid's patches.
+ *
+ * The new grid covers `window` of the old one; over the whole of it the sum stays. NaN where a new
+ * patch reaches beyond the old grid.
+ */
+export function resample(map: ArrayLike<number>, from: Size, to: Size, window: Window = WHOLE): Float32Array {
+  const [top, left, bottom, right] = window;
+  const rows = overlaps(from[0], to[0], top, bottom);
+  const columns = overlaps(from[1], to[1], left, right);
   const sums = new Float64Array(to[0] * to[1]);
   for (const row of rows) {
     for (const column of columns) {
-      const weight = map[row.from * from[1] + column.from]!;
+      const weight = Number.isNaN(row.share + column.share) ? NaN : map[row.from * from[1] + column.from]!;
       sums[row.to * to[1] + column.to]! += weight * row.share * column.share;
     }
   }
   return Float32Array.from(sums);
 }
 
-/** `before` equal cells against `after` equal cells of one length, in units of 1 / (before · after). */
-function overlaps(before: number, after: number): Overlap[] {
-  const found: Overlap[] = [];
-  for (let from = 0, to = 0; from < before && to < after;) {
-    const [fromEnd, toEnd] = [(from + 1) * after, (to + 1) * before];
-    const start = Math.max(from * after, to * before);
-    found.push({ from, to, share: (Math.min(fromEnd, toEnd) - start) / after });
-    if (fromEnd <= toEnd) from++;
-    if (toEnd <= fromEnd) to++;
-  }
-  return found;
+/** `before` cells against `after` cells between the shares `start` and `end` of their length; NaN beyond it. */
+function overlaps(before: number, after: number, start: number, end: number): Overlap[] {
+  const edge = (to: number): number => {
+    const place = before * (start + ((end - start) * to) / after); // in old cells
+    return Math.abs(place - Math.round(place)) < ROUNDING ? Math.round(place) : place;
+  };
+  return Array.from({ length: after }, (_, to): Overlap[] => {
+    const [low, high] = [edge(to), edge(to + 1)];
+    if (low < 0 || high > before) return [{ from: 0, to, share: NaN }];
+    const first = Math.floor(low);
+    return Array.from({ length: Math.ceil(high) - first }, (_, more) => {
+      const cell = first + more;
+      return { from: cell, to, share: Math.min(high, cell + 1) - Math.max(low, cell) };
+    });
+  }).flat();
 }

@@ -1,5 +1,6 @@
 /** Which token looks, written as people write it: "cls", "reg1", "mean", "pool", or "row,column" of a patch. */
 import type { Look } from "../payload";
+import { WHOLE, type Window } from "./crops";
 
 export type Query = string;
 
@@ -59,6 +60,7 @@ function longName(name: string): string {
 /** In words, for captions and for those who listen. */
 export function queryWords(query: Query, look: Look): string {
   const resolved = resolveQuery(query, look);
+  if (query === OUTSIDE) return "a place outside this crop";
   if (!resolved) return query;
   if (resolved.kind === "prefix") return longName(resolved.name);
   if (resolved.kind === "patch") return `patch row ${resolved.row}, column ${resolved.column}`;
@@ -71,13 +73,20 @@ export function theQuery(query: Query, look: Look): string {
   return /^(class|distillation|mean|pooling)/.test(words) ? `the ${words}` : words;
 }
 
-/** The same place on another look's grid; named queries keep their name. */
-export function carryQuery(query: Query, from: Look, to: Look): Query {
+/** A patch that another picture has and this one has not: no look resolves it. */
+export const OUTSIDE: Query = "outside";
+
+/** The same place in another view, whose crop is `window` of this one's; named queries keep their name. */
+export function carryQuery(query: Query, from: Look, to: Look, window: Window = WHOLE): Query {
   const resolved = resolveQuery(query, from);
   if (resolved?.kind !== "patch") return query;
-  const place = (index: number, axis: 0 | 1): number =>
-    Math.floor(((index + 0.5) / from.layout.grid[axis]) * to.layout.grid[axis]);
-  return patchQuery(place(resolved.row, 0), place(resolved.column, 1));
+  const place = (index: number, axis: 0 | 1): number => {
+    const share = (index + 0.5) / from.layout.grid[axis];
+    return Math.floor(((share - window[axis]) / (window[axis + 2]! - window[axis])) * to.layout.grid[axis]);
+  };
+  const [row, column] = [place(resolved.row, 0), place(resolved.column, 1)];
+  const inside = row >= 0 && column >= 0 && row < to.layout.grid[0] && column < to.layout.grid[1];
+  return inside ? patchQuery(row, column) : OUTSIDE;
 }
 
 /** One step on the grid, staying inside; from a named query to the middle of the grid. */

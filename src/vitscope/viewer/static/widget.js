@@ -831,7 +831,7 @@ function vt(e, t, n, r, i = () => 1) {
 var yt = "−", bt = "—";
 function K(e) {
 	let t = 100 * e, n = Math.abs(t);
-	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${yt}0.001 %` : "<0.001 %" : `${Tt(t, n >= 99.5 ? 3 : 2)} %` : bt;
+	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${yt}0.001 %` : "<0.001 %" : `${Tt(t, n >= 89.95 ? 3 : 2)} %` : bt;
 }
 function xt(e) {
 	let t = K(e);
@@ -1013,30 +1013,59 @@ function Bt(e) {
 function Vt(e) {
 	return Uint32Array.from({ length: e.length }, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n);
 }
-// src/maps/resample.ts
-function Ht(e, t, n) {
-	let [r, i] = [Ut(t[0], n[0]), Ut(t[1], n[1])], a = new Float64Array(n[0] * n[1]);
-	for (let o of r) for (let r of i) {
-		let i = e[o.from * t[1] + r.from];
-		a[o.to * n[1] + r.to] += i * o.share * r.share;
-	}
-	return Float32Array.from(a);
-}
+// src/state/crops.ts
+var Ht = [
+	0,
+	0,
+	1,
+	1
+];
 function Ut(e, t) {
-	let n = [];
-	for (let r = 0, i = 0; r < e && i < t;) {
-		let [a, o] = [(r + 1) * t, (i + 1) * e], s = Math.max(r * t, i * e);
-		n.push({
-			from: r,
-			to: i,
-			share: (Math.min(a, o) - s) / t
-		}), a <= o && r++, o <= a && i++;
+	if (!e.box || !t.box || e.original === null || e.original !== t.original) return Ht;
+	let [n, r, i, a] = t.box, [o, s, c, l] = e.box, [u, d] = [a - r, i - n];
+	return [
+		(s - r) / u,
+		(o - n) / d,
+		(l - r) / u,
+		(c - n) / d
+	];
+}
+// src/maps/resample.ts
+var Wt = 1e-9;
+function Gt(e, t, n, r = Ht) {
+	let [i, a, o, s] = r, c = Kt(t[0], n[0], i, o), l = Kt(t[1], n[1], a, s), u = new Float64Array(n[0] * n[1]);
+	for (let r of c) for (let i of l) {
+		let a = Number.isNaN(r.share + i.share) ? NaN : e[r.from * t[1] + i.from];
+		u[r.to * n[1] + i.to] += a * r.share * i.share;
 	}
-	return n;
+	return Float32Array.from(u);
+}
+function Kt(e, t, n, r) {
+	let i = (i) => {
+		let a = e * (n + (r - n) * i / t);
+		return Math.abs(a - Math.round(a)) < Wt ? Math.round(a) : a;
+	};
+	return Array.from({ length: t }, (t, n) => {
+		let [r, a] = [i(n), i(n + 1)];
+		if (r < 0 || a > e) return [{
+			from: 0,
+			to: n,
+			share: NaN
+		}];
+		let o = Math.floor(r);
+		return Array.from({ length: Math.ceil(a) - o }, (e, t) => {
+			let i = o + t;
+			return {
+				from: i,
+				to: n,
+				share: Math.min(a, i + 1) - Math.max(r, i)
+			};
+		});
+	}).flat();
 }
 // src/state/query.ts
-var Wt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Gt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
-function Kt(e, t) {
+var qt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Jt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
+function Yt(e, t) {
 	return `${e},${t}`;
 }
 function Y(e, t) {
@@ -1048,7 +1077,7 @@ function Y(e, t) {
 	};
 	if (e === "mean") return { kind: "mean" };
 	if (e === "pool") return t.images.every((e) => e.pool) ? { kind: "pool" } : null;
-	let [, a, o] = (Wt.exec(e) ?? []).map(Number);
+	let [, a, o] = (qt.exec(e) ?? []).map(Number);
 	return a === void 0 || o === void 0 || a >= r[0] || o >= r[1] ? null : {
 		kind: "patch",
 		token: n.length + a * r[1] + o,
@@ -1056,11 +1085,11 @@ function Y(e, t) {
 		column: o
 	};
 }
-function qt(e) {
+function Xt(e) {
 	let t = e.layout.prefix.map((e) => ({
 		query: e,
-		label: Jt(e),
-		title: Yt(e)
+		label: Zt(e),
+		title: Qt(e)
 	})), n = e.images.every((e) => e.pool) ? [{
 		query: "pool",
 		label: "Pool",
@@ -1076,36 +1105,40 @@ function qt(e) {
 		}
 	];
 }
-function Jt(e) {
+function Zt(e) {
 	let t = /^reg(\d+)$/.exec(e);
 	return t ? `R${t[1]}` : e.toUpperCase();
 }
-function Yt(e) {
+function Qt(e) {
 	let t = /^reg(\d+)$/.exec(e);
-	return t ? `register ${t[1]}` : Gt.get(e) ?? `token ${e}`;
+	return t ? `register ${t[1]}` : Jt.get(e) ?? `token ${e}`;
 }
-function Xt(e, t) {
+function $t(e, t) {
 	let n = Y(e, t);
-	return n ? n.kind === "prefix" ? Yt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+	return e === "outside" ? "a place outside this crop" : n ? n.kind === "prefix" ? Qt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
 }
-function Zt(e, t) {
-	let n = Xt(e, t);
+function en(e, t) {
+	let n = $t(e, t);
 	return /^(class|distillation|mean|pooling)/.test(n) ? `the ${n}` : n;
 }
-function Qt(e, t, n) {
-	let r = Y(e, t);
-	if (r?.kind !== "patch") return e;
-	let i = (e, r) => Math.floor((e + .5) / t.layout.grid[r] * n.layout.grid[r]);
-	return Kt(i(r.row, 0), i(r.column, 1));
+var tn = "outside";
+function nn(e, t, n, r = Ht) {
+	let i = Y(e, t);
+	if (i?.kind !== "patch") return e;
+	let a = (e, i) => {
+		let a = (e + .5) / t.layout.grid[i];
+		return Math.floor((a - r[i]) / (r[i + 2] - r[i]) * n.layout.grid[i]);
+	}, [o, s] = [a(i.row, 0), a(i.column, 1)];
+	return o >= 0 && s >= 0 && o < n.layout.grid[0] && s < n.layout.grid[1] ? Yt(o, s) : tn;
 }
-function $t(e, t, n, r) {
+function rn(e, t, n, r) {
 	let [i, a] = r.layout.grid, o = Y(e, r);
-	if (o?.kind !== "patch") return Kt(Math.floor(i / 2), Math.floor(a / 2));
+	if (o?.kind !== "patch") return Yt(Math.floor(i / 2), Math.floor(a / 2));
 	let s = (e, t) => Math.min(t - 1, Math.max(0, e));
-	return Kt(s(o.row + t, i), s(o.column + n, a));
+	return Yt(s(o.row + t, i), s(o.column + n, a));
 }
 // src/attention/average.ts
-function en(e, t, n, r, i) {
+function an(e, t, n, r, i) {
 	r.fill(0);
 	for (let a = 0; a < e.heads; a++) {
 		let o = n === "from" ? e.row(a, t, i) : e.column(a, t, i);
@@ -1117,21 +1150,21 @@ function en(e, t, n, r, i) {
 function X(e) {
 	return typeof e == "object" && "values" in e;
 }
-function tn(e, t) {
+function on(e, t) {
 	let n = W(e.payload, t.view), r = Y(t.query, n);
-	return r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? an(e, t) : on(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
+	return t.query === "outside" ? { absent: "this model did not see that place" } : r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? ln(e, t) : un(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
 }
-function nn(e, t, n) {
+function sn(e, t, n) {
 	let r = G(e.payload, t), { patches: i, tokens: a } = at(W(e.payload, t));
 	if (!r.rollout) return { absent: r.rollout_absent ?? "there is no rollout" };
 	let o = e.numbers(r.rollout), s = Math.min(n, o.length / i - 1);
-	return ln(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
+	return pn(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
 }
-function rn(e, t) {
+function cn(e, t) {
 	if (t.layer === "mean") return NaN;
 	let n = t.query === "pool" ? G(e.payload, t.view).pool : null, r = (n ? n.shape[0] : W(e.payload, t.view).layers[t.layer]?.heads) ?? 0, i = 0;
 	for (let n = 0; n < r; n++) {
-		let r = tn(e, {
+		let r = on(e, {
 			...t,
 			head: n
 		});
@@ -1139,7 +1172,7 @@ function rn(e, t) {
 	}
 	return i;
 }
-function an(e, { view: t, layer: n, head: r }) {
+function ln(e, { view: t, layer: n, head: r }) {
 	let i = G(e.payload, t), a = W(e.payload, t), { patches: o } = at(a), s = a.layers.length - 1;
 	if (!i.pool) return { absent: "this model has no pooling head" };
 	if (n !== s) return { absent: `the pooling head reads the last layer, ${s}` };
@@ -1147,9 +1180,9 @@ function an(e, { view: t, layer: n, head: r }) {
 	if (r !== "mean" && r >= c) return { absent: `the pooling head has ${c} heads` };
 	let d = new Float32Array(l), f = r === "mean" ? Array.from({ length: c }, (e, t) => t) : [r];
 	for (let e of f) for (let t = 0; t < l; t++) d[t] += u[e * l + t] / f.length;
-	return ln(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
+	return pn(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
 }
-function on(e, t, n, r) {
+function un(e, t, n, r) {
 	let { tokens: i, prefix: a } = at(W(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
 	for (let a of r) {
 		let r = e.layer(t.view, a);
@@ -1157,21 +1190,21 @@ function on(e, t, n, r) {
 		if (r.kind === "absent") u = `layer ${a}: ${r.absent}`;
 		else if (t.head !== "mean" && t.head >= r.layer.heads) u = `layer ${a} has ${r.layer.heads} heads`;
 		else {
-			sn(r.layer, t, n, s, c);
+			dn(r.layer, t, n, s, c);
 			for (let e = 0; e < i; e++) o[e] += s[e];
 			l++;
 		}
 	}
 	if (l === 0) return { absent: u };
 	for (let e = 0; e < i; e++) o[e] /= l;
-	return ln(o.subarray(a), o.subarray(0, a), 1 / i, l);
+	return pn(o.subarray(a), o.subarray(0, a), 1 / i, l);
 }
-function sn(e, { head: t, direction: n }, r, i, a) {
-	if (r.kind === "mean") cn(e, t, i);
+function dn(e, { head: t, direction: n }, r, i, a) {
+	if (r.kind === "mean") fn(e, t, i);
 	else if (r.kind === "pool") throw Error("a pooling head's row is not computed from a layer");
-	else t === "mean" ? en(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
+	else t === "mean" ? an(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
 }
-function cn(e, t, n) {
+function fn(e, t, n) {
 	if (t !== "mean") return n.set(e.meanRow(t));
 	n.fill(0);
 	for (let t = 0; t < e.heads; t++) {
@@ -1179,7 +1212,7 @@ function cn(e, t, n) {
 		for (let t = 0; t < n.length; t++) n[t] += r[t] / e.heads;
 	}
 }
-function ln(e, t, n, r) {
+function pn(e, t, n, r) {
 	let i = 0, a = 0;
 	for (let t of e) i = Math.max(i, t), a += t;
 	return Number.isFinite(t.reduce((e, t) => e + t, a)) ? {
@@ -1192,37 +1225,46 @@ function ln(e, t, n, r) {
 	} : { absent: "some of its weights are not numbers" };
 }
 // src/engine/pane.ts
-function un(e) {
+function mn(e) {
 	return e.readout;
 }
-function dn(e, t, n) {
-	return t ?? e.locked.at(-1) ?? un(n);
+function hn(e, t, n) {
+	return t ?? e.locked.at(-1) ?? mn(n);
 }
-function fn(e, t, n) {
-	return mn(e, t, t.shown, n);
+function gn(e, t, n) {
+	return yn(e, t, t.shown, n);
 }
-function pn(e, t, n) {
+function _n(e, t, n) {
 	if (t.compared === null) return null;
-	let [r, i] = [W(e.payload, t.shown), W(e.payload, t.compared)], a = t.difference ? {
+	let [r, i] = [W(e.payload, t.shown), W(e.payload, t.compared)], [a, o] = [G(e.payload, t.shown), G(e.payload, t.compared)], s = (e) => vn(e, {
+		look: r,
+		image: a
+	}, {
+		look: i,
+		image: o
+	}), c = t.difference ? {
 		...t,
 		locked: t.locked.slice(-1)
-	} : t, o = mn(e, {
-		...a,
-		layer: Sn(t.layer, r, i),
-		head: Cn(t.head, i),
-		start: Number(Sn(t.start, r, i)),
-		locked: a.locked.map((e) => Qt(e, r, i))
-	}, t.compared, n && Qt(n, r, i));
-	return t.difference ? gn(o, mn(e, a, t.shown, n)) : o;
+	} : t, l = yn(e, {
+		...c,
+		layer: Dn(t.layer, r, i),
+		head: On(t.head, i),
+		start: Number(Dn(t.start, r, i)),
+		locked: c.locked.map(s)
+	}, t.compared, n && s(n));
+	return t.difference ? xn(l, yn(e, c, t.shown, n)) : l;
 }
-function mn(e, t, n, r) {
-	let i = W(e.payload, n), a = t.method === "rollout" ? un(i) : dn(t, r, i), o = {
+function vn(e, t, n) {
+	return nn(e, t.look, n.look, Ut(n.image, t.image));
+}
+function yn(e, t, n, r) {
+	let i = W(e.payload, n), a = t.method === "rollout" ? mn(i) : hn(t, r, i), o = {
 		view: n,
 		layer: t.layer,
 		head: t.head,
 		query: a,
 		direction: t.direction
-	}, s = t.method === "rollout" ? nn(e, n, t.start) : tn(e, o), c = Y(a, i), l = hn(t, s, t.scale === "shared" && t.method !== "rollout" ? rn(e, o) : NaN), u = r === null && t.method !== "rollout" ? _n(e, t, o) : [];
+	}, s = t.method === "rollout" ? sn(e, n, t.start) : on(e, o), c = Y(a, i), l = bn(t, s, t.scale === "shared" && t.method !== "rollout" ? cn(e, o) : NaN), u = r === null && t.method !== "rollout" ? Sn(e, t, o) : [];
 	return {
 		view: n,
 		look: i,
@@ -1236,10 +1278,10 @@ function mn(e, t, n, r) {
 		colours: t.colours,
 		mask: t.method === "mask" && X(s) && u.length === 0 ? zt(s.values, t.mass) : null,
 		tinted: u,
-		caption: vn(t, i, a, s, u.length)
+		caption: Cn(t, i, a, s, u.length)
 	};
 }
-function hn(e, t, n) {
+function bn(e, t, n) {
 	let r = X(t) ? t.maximum : 0, i = X(t) ? t.uniform : 1;
 	return Ot(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
 		maximum: r,
@@ -1248,7 +1290,7 @@ function hn(e, t, n) {
 		ceiling: e.ceiling
 	});
 }
-function gn(e, t) {
+function xn(e, t) {
 	if (e.map === "pending" || t.map === "pending") return {
 		...e,
 		map: "pending",
@@ -1259,90 +1301,95 @@ function gn(e, t) {
 		...e,
 		caption: `Not the difference, as A has no map: ${t.map.absent}. ${e.caption}`
 	};
-	let n = Ht(t.map.values, t.look.layout.grid, e.look.layout.grid), r = e.map.values.map((e, t) => e - n[t]), i = r.reduce((e, t) => Math.max(e, Math.abs(t)), 0), a = r.reduce((e, t) => e + t, 0), o = String(e.look.layout.grid) === String(t.look.layout.grid) ? "" : ", A laid on this grid by area";
+	let n = Ut(e.image, t.image), r = Gt(t.map.values, t.look.layout.grid, e.look.layout.grid, n), i = e.map.values.map((e, t) => e - r[t]), a = i.filter((e) => !Number.isNaN(e)), o = a.reduce((e, t) => Math.max(e, Math.abs(t)), 0), s = a.reduce((e, t) => e + t, 0), c = String(e.look.layout.grid) === String(t.look.layout.grid) && String(n) === String(Ht) ? "" : ", A laid on this grid by area", l = a.length < i.length ? ", where both crops reach" : "";
 	return {
 		...e,
 		difference: {
 			...e.map,
-			values: r,
+			values: i,
 			prefix: /* @__PURE__ */ new Float32Array(),
-			maximum: i,
-			total: a
+			maximum: o,
+			total: s
 		},
-		scale: kt(i),
+		scale: kt(o),
 		colours: "difference",
 		mask: null,
-		caption: `B − A${o}. ${e.caption}`
+		caption: `B − A${c}${l}. ${e.caption}`
 	};
 }
-function _n(e, t, n) {
+function Sn(e, t, n) {
 	if (t.locked.length < 2) return [];
 	let r = W(e.payload, n.view), i = t.locked.flatMap((i, a) => {
-		let o = tn(e, {
+		let o = on(e, {
 			...n,
 			query: i
 		});
 		return X(o) ? [{
 			query: i,
 			colour: mt[a % mt.length],
-			words: Xt(i, r),
-			caption: vn(t, r, i, o, 0),
+			words: $t(i, r),
+			caption: Cn(t, r, i, o, 0),
 			map: o,
 			mask: zt(o.values, t.mass)
 		}] : [];
 	});
 	return i.length > 1 ? i : [];
 }
-function vn(e, t, n, r, i) {
+function Cn(e, t, n, r, i) {
 	let a = !X(r) && r !== "pending" ? `: ${r.absent}` : "";
-	if (e.method === "rollout") return `${xn(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
-	let o = Zt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
-	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? yn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
+	if (e.method === "rollout") return `${En(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
+	let o = en(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
+	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? wn(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
 }
-function yn(e, t) {
+function wn(e, t) {
 	let n = t.layers.length;
 	return X(e) && e.layers < n ? `mean over ${e.layers} of ${n} layers` : "mean over layers";
 }
-function bn(e, t) {
+function Tn(e, t) {
 	return `${K(e.held)} of the mass in ${e.count} of ${t} patches`;
 }
-function xn(e) {
+function En(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
 }
-function Sn(e, t, n) {
+function Dn(e, t, n) {
 	return e === "mean" || t.layers.length === 1 ? e : Math.round(e * (n.layers.length - 1) / (t.layers.length - 1));
 }
-function Cn(e, t) {
+function On(e, t) {
 	return e === "mean" ? e : Math.min(e, Math.max(...t.layers.map((e) => e.heads)) - 1);
 }
 // src/engine/words.ts
-function wn(e, t) {
+function kn(e, t) {
 	let n = e.look.layout.grid[1], r = `patch row ${Math.floor(t / n)}, column ${t % n}`, i = Z(e);
 	if (!i) return r;
 	let a = i.values[t] ?? NaN;
-	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => K(e.map.values[t] ?? NaN)).join(", ")}` : e.difference ? `${r}: ${xt(a)} beside the first` : `${r}: ${K(a)}, ${St(a, i.uniform)} times uniform`;
+	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => `${K(e.map.values[t] ?? NaN)} of ${e.words}`).join("; ")}` : Number.isNaN(a) ? `${r}: only one of the crops reaches it` : e.difference ? `${r}: ${xt(a)} beside the first` : `${r}: ${K(a)}, ${St(a, i.uniform)} times uniform`;
 }
-function Tn(e) {
+function An(e) {
 	let t = Z(e);
 	if (!t) return e.caption;
-	let n = On(t, e.look.layout.grid[1], 1)[0], r = En(e);
-	return `${e.caption} Strongest: ${n ? wn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
+	if (e.tinted.length > 0) return `${e.caption} ${e.tinted.map((t) => jn(t, e)).join(" ")}`;
+	let n = Pn(t, e.look.layout.grid[1], 1)[0], r = Mn(e);
+	return `${e.caption} Strongest: ${n ? kn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
 }
-function En(e) {
-	let t = Z(e), n = t ? Dn(t, e.look) : [];
+function jn({ words: e, map: t }, n) {
+	let [r] = Pn(t, n.look.layout.grid[1], 1), i = r ? `strongest at row ${r.row}, column ${r.column}, ${K(r.weight)}` : "no weight";
+	return `${e.charAt(0).toUpperCase()}${e.slice(1)}: ${i}.`;
+}
+function Mn(e) {
+	let t = Z(e), n = t ? Nn(t, e.look) : [];
 	if (!t || n.length === 0) return "";
-	let r = n.map(({ name: e, weight: t }) => `${Jt(e)} ${K(t)}`).join(", ");
+	let r = n.map(({ name: e, weight: t }) => `${Zt(e)} ${K(t)}`).join(", ");
 	return e.direction === "to" ? `Received from ${r}, patches ${J(t.total)}` : `${r}, patches ${K(t.total)}`;
 }
-function Dn(e, t) {
+function Nn(e, t) {
 	let n = t.layout.prefix.length - e.prefix.length;
 	return Array.from(e.prefix, (e, r) => ({
 		name: t.layout.prefix[n + r] ?? "",
 		weight: e
 	}));
 }
-function On(e, t, n) {
-	let r = (t) => Math.abs(e.values[t] ?? 0), i = Array.from(e.values, (e, t) => t);
+function Pn(e, t, n) {
+	let r = (t) => Math.abs(e.values[t] ?? 0), i = Array.from(e.values, (e, t) => t).filter((t) => !Number.isNaN(e.values[t]));
 	return i.sort((e, t) => r(t) - r(e) || e - t), i.slice(0, n).map((n) => ({
 		patch: n,
 		row: Math.floor(n / t),
@@ -1354,23 +1401,23 @@ function Z(e) {
 	return e.difference ?? (X(e.map) ? e.map : null);
 }
 // src/numbers/csv.ts
-function kn(e, t) {
-	return [e, ...t].map((e) => e.map(An).join(",") + "\r\n").join("");
+function Fn(e, t) {
+	return [e, ...t].map((e) => e.map(In).join(",") + "\r\n").join("");
 }
-function An(e) {
-	let t = typeof e == "number" ? String(e) : jn(e);
+function In(e) {
+	let t = typeof e == "number" ? String(e) : Ln(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function jn(e) {
+function Ln(e) {
 	return /^[=+\-@\t\r]/.test(e) ? `'${e}` : e;
 }
 // src/engine/tints.ts
-var Mn = .2;
-function Nn(e, t) {
+var Rn = .2;
+function zn(e, t) {
 	let n = 1 / e.length;
 	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
 		if (!e.chosen[s]) return [];
-		let c = Mn + .7 * o / (r.maximum || 1);
+		let c = Rn + .7 * o / (r.maximum || 1);
 		return [{
 			x: s % t + a * n,
 			y: Math.floor(s / t),
@@ -1381,51 +1428,51 @@ function Nn(e, t) {
 	}));
 }
 // src/maps/outline.ts
-var [Pn, Fn, In, Ln] = [
+var [Bn, Vn, Hn, Un] = [
 	0,
 	1,
 	2,
 	3
-], Rn = [
+], Wn = [
 	[0, 1],
 	[1, 0],
 	[0, -1],
 	[-1, 0]
 ];
-function zn(e, t) {
-	let n = Bn(e, t), r = new Uint8Array(n.length), i = "";
-	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << Pn && (i += Vn(n, r, e, t[1] + 1));
+function Gn(e, t) {
+	let n = Kn(e, t), r = new Uint8Array(n.length), i = "";
+	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << Bn && (i += qn(n, r, e, t[1] + 1));
 	return i;
 }
-function Bn(e, [t, n]) {
+function Kn(e, [t, n]) {
 	let r = n + 1, i = new Uint8Array((t + 1) * r), a = (r, i) => r >= 0 && r < t && i >= 0 && i < n && e[r * n + i] > 0;
 	for (let e = 0; e < t; e++) for (let t = 0; t < n; t++) {
 		if (!a(e, t)) continue;
 		let n = e * r + t;
-		a(e - 1, t) || (i[n] |= 1 << Pn), a(e, t + 1) || (i[n + 1] |= 1 << Fn), a(e + 1, t) || (i[n + r + 1] |= 1 << In), a(e, t - 1) || (i[n + r] |= 1 << Ln);
+		a(e - 1, t) || (i[n] |= 1 << Bn), a(e, t + 1) || (i[n + 1] |= 1 << Vn), a(e + 1, t) || (i[n + r + 1] |= 1 << Hn), a(e, t - 1) || (i[n + r] |= 1 << Un);
 	}
 	return i;
 }
-function Vn(e, t, n, r) {
-	let i = n, a = Pn, o = `M${n % r} ${Math.floor(n / r)}`;
+function qn(e, t, n, r) {
+	let i = n, a = Bn, o = `M${n % r} ${Math.floor(n / r)}`;
 	for (;;) {
 		t[i] |= 1 << a;
-		let [s, c] = Rn[a];
+		let [s, c] = Wn[a];
 		i += s * r + c;
-		let l = Hn(e[i], a);
-		if (i === n && l === Pn) return `${o}Z`;
+		let l = Jn(e[i], a);
+		if (i === n && l === Bn) return `${o}Z`;
 		l !== a && (o += a % 2 == 0 ? `H${i % r}` : `V${Math.floor(i / r)}`), a = l;
 	}
 }
-function Hn(e, t) {
+function Jn(e, t) {
 	let n = (t + 1) % 4;
 	return e & 1 << n ? n : e & 1 << t ? t : (t + 3) % 4;
 }
 // src/maps/smooth.ts
-function Un(e, t, n) {
-	let [r, i] = [Gn(t[0], n), Gn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
+function Yn(e, t, n) {
+	let [r, i] = [Zn(t[0], n), Zn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
 	for (let { low: n, high: s, part: c } of r) for (let r of i) {
-		let i = Wn(e, n * t[1], r), l = Wn(e, s * t[1], r);
+		let i = Xn(e, n * t[1], r), l = Xn(e, s * t[1], r);
 		a[o++] = i + c * (l - i);
 	}
 	return {
@@ -1433,11 +1480,11 @@ function Un(e, t, n) {
 		size: [r.length, i.length]
 	};
 }
-function Wn(e, t, { low: n, high: r, part: i }) {
+function Xn(e, t, { low: n, high: r, part: i }) {
 	let a = e[t + n];
 	return a + i * (e[t + r] - a);
 }
-function Gn(e, t) {
+function Zn(e, t) {
 	return Array.from({ length: e * t }, (n, r) => {
 		let i = Math.min(e - 1, Math.max(0, (r + .5) / t - .5)), a = Math.floor(i);
 		return {
@@ -1448,121 +1495,121 @@ function Gn(e, t) {
 	});
 }
 // src/export/svg.ts
-var Q = 640, Kn = 20, qn = 24, Jn = 17, Yn = 88, Xn = RegExp(`[^ ]{1,${Yn}}`, "gu"), Zn = 64;
-function Qn(e, t) {
-	let n = e.map((e, n) => $n(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * qn, i = 40 + Math.max(...n.map((e) => e.height));
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Kn + t * 664} ${Kn})">${e}</g>`).join("")}</svg>`;
+var Q = 640, Qn = 20, $n = 24, er = 17, tr = 88, nr = RegExp(`[^ ]{1,${tr}}`, "gu"), rr = 64;
+function ir(e, t) {
+	let n = e.map((e, n) => ar(e, t, n)), r = 40 + e.length * Q + (e.length - 1) * $n, i = 40 + Math.max(...n.map((e) => e.height));
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Qn + t * 664} ${Qn})">${e}</g>`).join("")}</svg>`;
 }
-function $n(e, t, n) {
-	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = ar(e);
+function ar(e, t, n) {
+	let [r, i] = e.image.input_size, a = Q * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Q / s} ${a / o})`, u = dr(e);
 	return {
 		text: [
 			`<clipPath id="${c}"><rect width="${Q}" height="${a}"/></clipPath>`,
 			`<g clip-path="url(#${c})"><rect width="${Q}" height="${a}" fill="#888888"/>`,
-			er(e, a, t.opacity > 0),
-			`<g transform="${l}">${tr(e, t)}${rr(e)}</g></g>`,
-			ir(e, a + 14),
-			...u.map((e, t) => sr(e, a + 62 + t * Jn))
+			or(e, a, t.opacity > 0),
+			`<g transform="${l}">${sr(e, t)}${lr(e)}</g></g>`,
+			ur(e, a + 14),
+			...u.map((e, t) => pr(e, a + 62 + t * er))
 		].join(""),
-		height: a + 62 + u.length * Jn
+		height: a + 62 + u.length * er
 	};
 }
-function er({ image: e }, t, n) {
+function or({ image: e }, t, n) {
 	let r = n ? " style=\"filter: grayscale(0.8)\"" : "";
-	if (!e.original || !e.box || !e.original_size) return `<image href="${lr(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
+	if (!e.original || !e.box || !e.original_size) return `<image href="${hr(e.seen)}" width="${Q}" height="${t}" preserveAspectRatio="none"${r}/>`;
 	let [i, a, o, s] = e.box, [c, l] = [Q / (o - i), t / (s - a)], u = `x="${-i * c}" y="${-a * l}" width="${e.original_size[1] * c}" height="${e.original_size[0] * l}"`;
-	return `<image href="${lr(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
+	return `<image href="${hr(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
 }
-function tr(e, t) {
+function sr(e, t) {
 	let n = Z(e), r = e.look.layout.grid;
-	if (e.tinted.length > 0) return nr(e);
+	if (e.tinted.length > 0) return cr(e);
 	if (!n) return "";
-	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Un(n.values, r, i) : {
+	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Yn(n.values, r, i) : {
 		values: n.values,
 		size: r
 	}, s = 1 / i, c = Array.from(a, (t, n) => {
-		if (e.mask && !e.mask.chosen[n]) return "";
+		if (Number.isNaN(t) || e.mask && !e.mask.chosen[n]) return "";
 		let [r, i] = [n % o[1] * s, Math.floor(n / o[1]) * s];
-		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${cr(e, e.scale.position(t))}"/>`;
+		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${mr(e, e.scale.position(t))}"/>`;
 	});
 	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${c.join("")}</g>`;
 }
-function nr(e) {
-	return Nn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
+function cr(e) {
+	return zn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
 }
-function rr(e) {
+function lr(e) {
 	let t = e.look.layout.grid, n = (e, t) => `<g fill="none"><${e} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`, r = (t, r) => {
 		let i = Y(t, e.look);
 		return i?.kind === "patch" ? n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, r) : "";
 	};
-	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${zn(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
+	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${Gn(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
 }
-function ir(e, t) {
+function ur(e, t) {
 	if (!Z(e) || e.tinted.length > 0) return "";
-	let n = Q / Zn, r = Array.from({ length: Zn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${cr(e, (i + .5) / Zn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
+	let n = Q / rr, r = Array.from({ length: rr }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${mr(e, (i + .5) / rr)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
 		let r = e < .05 ? "start" : e > .95 ? "end" : "middle";
-		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${lr(n)}</text>`;
+		return `<text x="${e * Q}" y="${t + 26}" text-anchor="${r}" font-size="12">${hr(n)}</text>`;
 	});
 	return r.join("") + i.join("");
 }
-function ar(e) {
-	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = at(n), o = En(e), s = i.length === 0 && Z(e) !== null;
+function dr(e) {
+	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = at(n), o = Mn(e), s = i.length === 0 && Z(e) !== null;
 	return [
 		{ text: e.caption },
-		{ text: r ? `Outlined: ${bn(r, a)}.` : "" },
+		{ text: r ? `Outlined: ${Tn(r, a)}.` : "" },
 		...i.map(({ words: e, colour: t, mask: n, map: r }) => ({
-			text: `${e}: ${bn(n, a)}, at most ${K(r.maximum)}.`,
+			text: `${e}: ${Tn(n, a)}, at most ${K(r.maximum)}.`,
 			colour: t
 		})),
 		{ text: s ? `Colours: ${e.scale.words}. ${o ? `${o}.` : ""}` : "" },
 		{ text: `${t.name}. ${t.note ? `${t.note}. ` : ""}${n.label}, ${n.layout.description}; verified to ${n.verification_error.toExponential(0)}. vitscope.` }
-	].flatMap(or);
+	].flatMap(fr);
 }
-function or({ text: e, ...t }) {
+function fr({ text: e, ...t }) {
 	let n = [];
-	for (let r of e.match(Xn) ?? []) {
+	for (let r of e.match(nr) ?? []) {
 		let e = n.at(-1), i = `${e?.text} ${r}`;
-		!e || i.length > Yn ? n.push({
+		!e || i.length > tr ? n.push({
 			text: r,
 			...e ? {} : t
 		}) : e.text = i;
 	}
 	return n;
 }
-function sr({ text: e, colour: t }, n) {
-	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${lr(e)}</text>`;
+function pr({ text: e, colour: t }, n) {
+	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${hr(e)}</text>`;
 }
-function cr(e, t) {
+function mr(e, t) {
 	let n = gt(e.colours), r = 3 * _t(t);
 	return `#${[...n.subarray(r, r + 3)].map((e) => e.toString(16).padStart(2, "0")).join("")}`;
 }
-function lr(e) {
+function hr(e) {
 	return e.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;");
 }
 // src/export/download.ts
-var ur = 2;
-function dr(e, t) {
-	yr(new Blob([Qn(e, t)], { type: "image/svg+xml" }), vr(e, "svg"));
+var gr = 2;
+function _r(e, t) {
+	Tr(new Blob([ir(e, t)], { type: "image/svg+xml" }), wr(e, "svg"));
 }
-async function fr(e, t) {
-	let n = URL.createObjectURL(new Blob([Qn(e, t)], { type: "image/svg+xml" }));
+async function vr(e, t) {
+	let n = URL.createObjectURL(new Blob([ir(e, t)], { type: "image/svg+xml" }));
 	try {
 		let t = new Image();
 		t.src = n, await t.decode();
 		let r = document.createElement("canvas");
-		r.width = t.naturalWidth * ur, r.height = t.naturalHeight * ur, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
+		r.width = t.naturalWidth * gr, r.height = t.naturalHeight * gr, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
 		let i = await new Promise((e) => r.toBlob(e, "image/png"));
 		if (!i) throw Error("this browser could not draw the picture; download the SVG instead");
-		yr(i, vr(e, "png"));
+		Tr(i, wr(e, "png"));
 	} finally {
 		URL.revokeObjectURL(n);
 	}
 }
-function pr(e) {
-	yr(new Blob([mr(e)], { type: "text/csv" }), vr(e, "csv"));
+function yr(e) {
+	Tr(new Blob([br(e)], { type: "text/csv" }), wr(e, "csv"));
 }
-function mr(e) {
-	return kn([
+function br(e) {
+	return Fn([
 		"picture",
 		"model",
 		"map",
@@ -1571,9 +1618,9 @@ function mr(e) {
 		"column",
 		"weight",
 		"times_uniform"
-	], e.flatMap((e) => hr(e).flatMap(({ map: t, caption: n }) => gr(e, t, n))));
+	], e.flatMap((e) => xr(e).flatMap(({ map: t, caption: n }) => Sr(e, t, n))));
 }
-function hr(e) {
+function xr(e) {
 	if (e.tinted.length > 0) return e.tinted;
 	let t = Z(e);
 	return t ? [{
@@ -1581,36 +1628,36 @@ function hr(e) {
 		caption: e.caption
 	}] : [];
 }
-function gr({ image: e, look: t }, n, r) {
+function Sr({ image: e, look: t }, n, r) {
 	let i = t.layout.grid[1], a = (i, a, o) => [
 		e.name,
 		t.label,
 		r,
 		i,
 		...a,
-		_r(o),
-		_r(o / n.uniform)
+		Cr(o),
+		Cr(o / n.uniform)
 	];
-	return [...Dn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e))];
+	return [...Nn(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e)).filter((e, t) => !Number.isNaN(n.values[t]))];
 }
-function _r(e) {
+function Cr(e) {
 	return Number(e.toPrecision(7));
 }
-function vr(e, t) {
+function wr(e, t) {
 	return `${[...(e[0]?.image.name ?? "").replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "")].slice(0, 60).join("") || "map"}-vitscope.${t}`;
 }
-function yr(e, t) {
+function Tr(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 6e4);
 }
 // src/state/state.ts
-function br(e) {
+function Er(e) {
 	let t = U(e), n = t.findIndex((e) => e.look === 1);
 	return {
 		shown: 0,
 		compared: e.compare && t.length > 1 ? n > 0 ? n : 1 : null,
 		difference: !1,
-		layer: Cr(e, 0),
+		layer: kr(e, 0),
 		head: "mean",
 		method: "row",
 		direction: "from",
@@ -1628,40 +1675,40 @@ function br(e) {
 		rescale: !1
 	};
 }
-function xr(e, t, n) {
+function Dr(e, t, n) {
 	if (e.locked.includes(t)) {
 		let r = e.locked.filter((e) => e !== t);
 		return { locked: n ? r : e.locked.length > 1 ? [t] : [] };
 	}
 	return n ? { locked: [...e.locked, t].slice(-5) } : { locked: [t] };
 }
-function Sr(e, t, n) {
+function Or(e, t, n) {
 	return {
 		layer: t,
 		head: n,
 		method: e.method === "rollout" ? "row" : e.method
 	};
 }
-function Cr(e, t) {
+function kr(e, t) {
 	let { layers: n } = W(e, t), { attention: r } = G(e, t), i = n.map((e, t) => !!r[t]).lastIndexOf(!0);
 	return i >= 0 ? i : n.length - 1;
 }
 // src/state/hash.ts
-var wr = {
-	shown: Nr((e) => U(e).length),
+var Ar = {
+	shown: zr((e) => U(e).length),
 	compared: {
 		write: (e) => e === null ? "none" : String(e),
-		read: (e, t) => e === "none" ? null : Fr(e, U(t).length)
+		read: (e, t) => e === "none" ? null : Vr(e, U(t).length)
 	},
-	difference: jr(),
-	layer: Pr((e, t) => W(e, t.shown).layers.length),
-	head: Pr((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
-	method: Ar([
+	difference: Lr(),
+	layer: Br((e, t) => W(e, t.shown).layers.length),
+	head: Br((e, t) => Math.max(...W(e, t.shown).layers.map((e) => e.heads))),
+	method: Ir([
 		"row",
 		"mask",
 		"rollout"
 	]),
-	direction: Ar(["from", "to"]),
+	direction: Ir(["from", "to"]),
 	locked: {
 		write: (e) => e.join(";"),
 		read: (e, t, n) => {
@@ -1669,43 +1716,43 @@ var wr = {
 			return [...new Set(r)].slice(0, 5);
 		}
 	},
-	scale: Ar([
+	scale: Ir([
 		"linear",
 		"uniform",
 		"logarithmic",
 		"shared"
 	]),
-	ceiling: Mr(1, 1e3),
-	colours: Ar(pt),
-	smooth: jr(),
-	opacity: Mr(0, 1),
-	mass: Mr(.01, 1),
-	start: Nr((e, t) => W(e, t.shown).layers.length),
-	sort: Ar([
+	ceiling: Rr(1, 1e3),
+	colours: Ir(pt),
+	smooth: Lr(),
+	opacity: Rr(0, 1),
+	mass: Rr(.01, 1),
+	start: zr((e, t) => W(e, t.shown).layers.length),
+	sort: Ir([
 		"none",
 		"distance",
 		"entropy",
 		"prefix"
 	]),
-	reversed: jr(),
-	isolated: jr(),
-	rescale: jr()
+	reversed: Lr(),
+	isolated: Lr(),
+	rescale: Lr()
 };
-function Tr(e, t) {
+function jr(e, t) {
 	let n = {
-		...Dr(t, e.shown),
-		shown: br(t).shown
-	}, r = Object.keys(wr).flatMap((t) => {
-		let r = Or(t, e);
-		return r === Or(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
+		...Nr(t, e.shown),
+		shown: Er(t).shown
+	}, r = Object.keys(Ar).flatMap((t) => {
+		let r = Pr(t, e);
+		return r === Pr(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
 	});
 	return r.length > 0 ? `#${r.join("&")}` : "";
 }
-function Er(e, t) {
-	let n = new URLSearchParams(e.replace(/^#/, "")), r = Dr(t, wr.shown.read(n.get("shown") ?? "", t, br(t)) ?? br(t).shown);
-	for (let e of Object.keys(wr)) {
+function Mr(e, t) {
+	let n = new URLSearchParams(e.replace(/^#/, "")), r = Nr(t, Ar.shown.read(n.get("shown") ?? "", t, Er(t)) ?? Er(t).shown);
+	for (let e of Object.keys(Ar)) {
 		let i = n.get(e);
-		i !== null && kr(r, e, wr[e].read(i, t, r));
+		i !== null && Fr(r, e, Ar[e].read(i, t, r));
 	}
 	let i = G(t, r.shown);
 	return r.method === "rollout" && !i.rollout ? {
@@ -1713,32 +1760,32 @@ function Er(e, t) {
 		method: "row"
 	} : r;
 }
-function Dr(e, t) {
+function Nr(e, t) {
 	return {
-		...br(e),
+		...Er(e),
 		shown: t,
-		layer: Cr(e, t)
+		layer: kr(e, t)
 	};
 }
-function Or(e, t) {
-	return wr[e].write(t[e]);
+function Pr(e, t) {
+	return Ar[e].write(t[e]);
 }
-function kr(e, t, n) {
+function Fr(e, t, n) {
 	n !== void 0 && (e[t] = n);
 }
-function Ar(e) {
+function Ir(e) {
 	return {
 		write: (e) => e,
 		read: (t) => e.find((e) => e === t)
 	};
 }
-function jr() {
+function Lr() {
 	return {
 		write: (e) => e ? "1" : "0",
 		read: (e) => e === "1"
 	};
 }
-function Mr(e, t) {
+function Rr(e, t) {
 	return {
 		write: String,
 		read: (n) => {
@@ -1747,23 +1794,23 @@ function Mr(e, t) {
 		}
 	};
 }
-function Nr(e) {
+function zr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => Fr(t, e(n, r))
+		read: (t, n, r) => Vr(t, e(n, r))
 	};
 }
-function Pr(e) {
+function Br(e) {
 	return {
 		write: String,
-		read: (t, n, r) => t === "mean" ? "mean" : Fr(t, e(n, r))
+		read: (t, n, r) => t === "mean" ? "mean" : Vr(t, e(n, r))
 	};
 }
-function Fr(e, t) {
+function Vr(e, t) {
 	return /^\d{1,6}$/.test(e) && Number(e) < t ? Number(e) : void 0;
 }
 // src/engine/check.ts
-function Ir(e, t) {
+function Hr(e, t) {
 	let n = G(e.payload, t).attention.flatMap((e) => e ? [e.error] : []), r = e.decoded(t).map((e) => e.selfCheck());
 	return {
 		python: Math.max(0, ...n),
@@ -1772,7 +1819,7 @@ function Ir(e, t) {
 	};
 }
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var Lr = Symbol.for("pv"), Rr = 0;
+var Ur = Symbol.for("pv"), Wr = 0;
 Array.isArray;
 function $(t, n, r, i, a, o) {
 	n ||= {};
@@ -1788,15 +1835,15 @@ function $(t, n, r, i, a, o) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: Lr,
-		__v: --Rr,
+		constructor: Ur,
+		__v: --Wr,
 		__i: -1,
 		__u: 0
 	};
 	return (a || o) && (u.__source = a, u.__self = o), e.vnode && e.vnode(u), u;
 }
 // src/components/fields.tsx
-function zr(e) {
+function Gr(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("fieldset", {
 		class: "segmented",
@@ -1817,7 +1864,7 @@ function zr(e) {
 		})]
 	});
 }
-function Br(e) {
+function Kr(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field",
@@ -1835,7 +1882,7 @@ function Br(e) {
 		})]
 	});
 }
-function Vr(e) {
+function qr(e) {
 	let t = Te();
 	return /* @__PURE__ */ $("div", {
 		class: "field slider",
@@ -1861,7 +1908,7 @@ function Vr(e) {
 		]
 	});
 }
-function Hr(e) {
+function Jr(e) {
 	return /* @__PURE__ */ $("label", {
 		class: `toggle ${e.disabled ? "disabled" : ""}`,
 		title: e.title,
@@ -1874,7 +1921,7 @@ function Hr(e) {
 	});
 }
 // src/components/Controls.tsx
-var Ur = [
+var Yr = [
 	{
 		value: "linear",
 		label: "0 to the map’s maximum"
@@ -1891,7 +1938,7 @@ var Ur = [
 		value: "logarithmic",
 		label: "logarithmic"
 	}
-], Wr = [
+], Xr = [
 	2,
 	5,
 	10,
@@ -1899,14 +1946,14 @@ var Ur = [
 	50,
 	100
 ];
-function Gr(e) {
+function Zr(e) {
 	return /* @__PURE__ */ $("section", {
 		class: "controls",
 		"aria-label": "What is shown",
-		children: [/* @__PURE__ */ $(Kr, { ...e }), /* @__PURE__ */ $(qr, { ...e })]
+		children: [/* @__PURE__ */ $(Qr, { ...e }), /* @__PURE__ */ $($r, { ...e })]
 	});
 }
-function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
+function Qr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 	let o = n.method === "row" && n.head === "mean" ? "mean" : n.method, s = (e) => {
 		i(e === "mean" ? {
 			method: "row",
@@ -1937,7 +1984,7 @@ function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 			title: t.rollout_absent ?? "what the readout draws on through all layers (Abnar & Zuidema 2020)",
 			disabled: !t.rollout
 		}
-	];
+	], l = n.method === "rollout", u = r === "mean" || r === "pool";
 	return /* @__PURE__ */ $("div", {
 		class: "control-row",
 		children: [
@@ -1949,38 +1996,41 @@ function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				children: [/* @__PURE__ */ $("span", {
 					class: "group-name",
 					children: "Query"
-				}), qt(e).map((e) => /* @__PURE__ */ $("button", {
+				}), Xt(e).map((e) => /* @__PURE__ */ $("button", {
 					type: "button",
-					title: e.title,
-					"aria-pressed": r === e.query,
+					title: l ? "the rollout starts from the model’s readout" : e.title,
+					disabled: l,
+					"aria-pressed": !l && r === e.query,
 					onClick: (t) => a(e.query, t.shiftKey),
 					children: e.label
 				}, e.query))]
 			}),
-			/* @__PURE__ */ $(zr, {
+			/* @__PURE__ */ $(Gr, {
 				legend: "Direction",
 				value: n.direction,
 				options: [{
 					value: "from",
 					label: "attends to",
-					title: "what this query attends to"
+					title: "what this query attends to",
+					disabled: l
 				}, {
 					value: "to",
 					label: "attended by",
-					title: "who attends to it"
+					title: u ? "nothing attends to a mean: choose a patch or a prefix token" : "who attends to it",
+					disabled: l || u && n.direction === "from"
 				}],
 				onChange: (e) => i({ direction: e })
 			}),
 			/* @__PURE__ */ $("div", {
 				"data-tour": "method",
-				children: /* @__PURE__ */ $(zr, {
+				children: /* @__PURE__ */ $(Gr, {
 					legend: "Method",
 					value: o,
 					options: c,
 					onChange: s
 				})
 			}),
-			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(Vr, {
+			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ $(qr, {
 				label: "Mass",
 				least: .05,
 				most: 1,
@@ -1989,7 +2039,7 @@ function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				words: K(n.mass),
 				onChange: (e) => i({ mass: e })
 			}),
-			n.method === "rollout" && /* @__PURE__ */ $(Vr, {
+			n.method === "rollout" && /* @__PURE__ */ $(qr, {
 				label: "From layer",
 				least: 0,
 				most: e.layers.length - 1,
@@ -2001,27 +2051,27 @@ function Kr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 		]
 	});
 }
-function qr({ state: e, update: t }) {
+function $r({ state: e, update: t }) {
 	return /* @__PURE__ */ $("div", {
 		class: "control-row",
 		"data-tour": "scale",
 		children: [
-			/* @__PURE__ */ $(Br, {
+			/* @__PURE__ */ $(Kr, {
 				label: "Scale",
 				value: e.scale,
-				options: Ur,
+				options: Yr,
 				onChange: (e) => t({ scale: e })
 			}),
-			e.scale === "uniform" && /* @__PURE__ */ $(Br, {
+			e.scale === "uniform" && /* @__PURE__ */ $(Kr, {
 				label: "up to",
 				value: String(e.ceiling),
-				options: Wr.map((e) => ({
+				options: Xr.map((e) => ({
 					value: String(e),
 					label: `${e}×`
 				})),
 				onChange: (e) => t({ ceiling: Number(e) })
 			}),
-			/* @__PURE__ */ $(Br, {
+			/* @__PURE__ */ $(Kr, {
 				label: "Colours",
 				value: e.colours,
 				options: pt.map((e) => ({
@@ -2030,8 +2080,8 @@ function qr({ state: e, update: t }) {
 				})),
 				onChange: (e) => t({ colours: e })
 			}),
-			/* @__PURE__ */ $(Vr, {
-				label: "Map",
+			/* @__PURE__ */ $(qr, {
+				label: "Opacity",
 				least: 0,
 				most: 1,
 				step: .05,
@@ -2039,7 +2089,7 @@ function qr({ state: e, update: t }) {
 				words: `${Math.round(100 * e.opacity)} %`,
 				onChange: (e) => t({ opacity: e })
 			}),
-			/* @__PURE__ */ $(Hr, {
+			/* @__PURE__ */ $(Jr, {
 				label: "Smooth",
 				title: "interpolate between patch centres; the numbers stay those of the patches",
 				checked: e.smooth,
@@ -2048,9 +2098,39 @@ function qr({ state: e, update: t }) {
 		]
 	});
 }
+// src/state/pictures.ts
+function ei(e, t, n, r) {
+	let i = ti(e, t, n);
+	if (t.compared === null) return {
+		shown: n,
+		...i
+	};
+	if (r) return { compared: n };
+	let a = U(e)[t.compared]?.look ?? 0;
+	return {
+		shown: n,
+		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : ot(e, n, a)) ?? t.compared,
+		...i
+	};
+}
+function ti(e, t, n) {
+	let [r, i] = [W(e, t.shown), W(e, n)];
+	if (r === i) return {};
+	let a = Math.max(...i.layers.map((e) => e.heads));
+	return {
+		layer: t.layer === "mean" ? "mean" : Math.min(t.layer, i.layers.length - 1),
+		head: t.head === "mean" ? "mean" : Math.min(t.head, a - 1),
+		start: Math.min(t.start, i.layers.length - 1),
+		locked: []
+	};
+}
+function ni(e, t) {
+	let n = U(e);
+	return ot(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
+}
 // src/components/Picture.tsx
-function Jr({ image: e }) {
-	let t = Yr(e);
+function ri({ image: e }) {
+	let t = ii(e);
 	return /* @__PURE__ */ $("div", {
 		class: "picture",
 		children: t && e.original ? /* @__PURE__ */ $("img", {
@@ -2071,7 +2151,7 @@ function Jr({ image: e }) {
 		})
 	});
 }
-function Yr(e) {
+function ii(e) {
 	if (!e.box || !e.original_size) return null;
 	let [t, n, r, i] = e.box, [a, o] = e.original_size, s = (e, t) => `${100 * e / t}%`;
 	return {
@@ -2082,93 +2162,64 @@ function Yr(e) {
 	};
 }
 // src/components/Filmstrip.tsx
-function Xr({ payload: e, state: t, update: n }) {
-	let r = U(e);
-	if (r.length < 2) return null;
-	let i = (r, i) => n(Zr(e, t, r, i));
+function ai({ payload: e, state: t, update: n }) {
+	let [r, i] = R(!1), a = U(e);
+	if (a.length < 2) return null;
+	let o = (i, a) => n(ei(e, t, i, a || r));
 	return /* @__PURE__ */ $("section", {
 		class: "filmstrip",
 		"aria-label": "Pictures",
-		"data-tour": "filmstrip",
 		children: [/* @__PURE__ */ $("div", {
 			class: "filmstrip-head",
 			children: [
-				/* @__PURE__ */ $(Hr, {
+				/* @__PURE__ */ $(Jr, {
 					label: "Side by side",
 					checked: t.compared !== null,
-					onChange: (r) => n(r ? { compared: $r(e, t.shown) } : {
+					onChange: (r) => n(r ? { compared: ni(e, t.shown) } : {
 						compared: null,
 						difference: !1
 					})
 				}),
-				t.compared !== null && /* @__PURE__ */ $(Hr, {
+				t.compared !== null && /* @__PURE__ */ $(Jr, {
 					label: "B shows the difference, B − A",
 					checked: t.difference,
 					onChange: (e) => n({ difference: e })
 				}),
-				t.compared !== null && /* @__PURE__ */ $("span", {
-					class: "faint",
-					children: "shift-click chooses picture B"
+				t.compared !== null && /* @__PURE__ */ $(Jr, {
+					label: "Clicks choose B",
+					checked: r,
+					onChange: i
 				})
 			]
-		}), /* @__PURE__ */ $("ul", { children: r.map((n, r) => {
-			let a = G(e, r), o = r === t.shown ? "A" : r === t.compared ? "B" : "", s = `${a.name}, ${W(e, r).label}`;
+		}), /* @__PURE__ */ $("ul", { children: a.map((n, r) => {
+			let i = G(e, r), a = r === t.shown ? "A" : r === t.compared ? "B" : "", s = `${i.name}, ${W(e, r).label}`;
 			return /* @__PURE__ */ $("li", { children: /* @__PURE__ */ $("button", {
 				type: "button",
-				"aria-pressed": o !== "",
-				"aria-label": o && t.compared !== null ? `${s} (picture ${o})` : s,
+				"aria-pressed": a !== "",
+				"aria-label": a && t.compared !== null ? `${s} (picture ${a})` : s,
 				title: s,
-				onClick: (e) => i(r, e.shiftKey),
+				onClick: (e) => o(r, e.shiftKey),
 				children: [
 					/* @__PURE__ */ $("span", {
 						class: "frame",
-						style: { aspectRatio: `${a.input_size[1]} / ${a.input_size[0]}` },
-						children: /* @__PURE__ */ $(Jr, { image: a })
+						style: { aspectRatio: `${i.input_size[1]} / ${i.input_size[0]}` },
+						children: /* @__PURE__ */ $(ri, { image: i })
 					}),
 					/* @__PURE__ */ $("span", {
 						class: "name",
-						children: a.name
+						children: i.name
 					}),
-					t.compared !== null && o && /* @__PURE__ */ $("span", {
+					t.compared !== null && a && /* @__PURE__ */ $("span", {
 						class: "letter",
-						children: o
+						children: a
 					})
 				]
 			}) }, r);
 		}) })]
 	});
 }
-function Zr(e, t, n, r) {
-	let i = Qr(e, t, n);
-	if (t.compared === null) return {
-		shown: n,
-		...i
-	};
-	if (r) return { compared: n };
-	let a = U(e)[t.compared]?.look ?? 0;
-	return {
-		shown: n,
-		compared: (a === (U(e)[n]?.look ?? 0) ? t.compared : ot(e, n, a)) ?? t.compared,
-		...i
-	};
-}
-function Qr(e, t, n) {
-	let [r, i] = [W(e, t.shown), W(e, n)];
-	if (r === i) return {};
-	let a = Math.max(...i.layers.map((e) => e.heads));
-	return {
-		layer: t.layer === "mean" ? "mean" : Math.min(t.layer, i.layers.length - 1),
-		head: t.head === "mean" ? "mean" : Math.min(t.head, a - 1),
-		start: Math.min(t.start, i.layers.length - 1),
-		locked: []
-	};
-}
-function $r(e, t) {
-	let n = U(e);
-	return ot(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
-}
 // src/components/Header.tsx
-function ei(e) {
+function oi(e) {
 	return /* @__PURE__ */ $("header", { children: [
 		/* @__PURE__ */ $("h1", { children: e.title }),
 		/* @__PURE__ */ $("p", {
@@ -2188,10 +2239,10 @@ function ei(e) {
 	] });
 }
 // src/engine/statistics.ts
-function ti(e, t, n, r) {
+function si(e, t, n, r) {
 	let i = W(e.payload, t), a = G(e.payload, t), { prefix: o, tokens: s } = at(i);
 	if (n === "distance") {
-		let n = ii(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
+		let n = ui(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
 		return n && {
 			values: n,
 			baseline: o,
@@ -2199,7 +2250,7 @@ function ti(e, t, n, r) {
 		};
 	}
 	if (n === "entropy") {
-		let n = ii(e, a.entropy, t);
+		let n = ui(e, a.entropy, t);
 		return n && {
 			values: n,
 			baseline: Math.log(s),
@@ -2207,71 +2258,71 @@ function ti(e, t, n, r) {
 		};
 	}
 	if (o === 0) return null;
-	let c = ii(e, a.prefix_mass, t);
+	let c = ui(e, a.prefix_mass, t);
 	return c && {
 		values: c,
 		baseline: o / s,
 		convention: `${i.conventions.prefix_mass}, summed over them`
 	};
 }
-function ni(e, t) {
+function ci(e, t) {
 	let n = W(e.payload, t.shown).layers.flatMap(({ heads: e }, t) => Array.from({ length: e }, (e, n) => ({
 		layer: t,
 		head: n
-	}))), r = ri(e, t);
+	}))), r = li(e, t);
 	if (!r) return n;
 	let i = ({ layer: e, head: t }) => r.values[e]?.[t] ?? NaN, a = n.filter((e) => !Number.isNaN(i(e))), o = t.sort === "prefix" === t.reversed ? 1 : -1;
 	return a.sort((e, t) => o * (i(e) - i(t))), [...a, ...n.filter((e) => Number.isNaN(i(e)))];
 }
-function ri(e, t) {
-	return t.sort === "none" ? null : ti(e, t.shown, t.sort, t.rescale);
+function li(e, t) {
+	return t.sort === "none" ? null : si(e, t.shown, t.sort, t.rescale);
 }
-function ii(e, t, n) {
+function ui(e, t, n) {
 	if (!t) return null;
 	let r = e.numbers(t), [i = 0, a = 0, o = 1] = t.shape, s = (e) => r.subarray(e * o, (e + 1) * o).reduce((e, t) => e + t, 0);
 	return Array.from({ length: i }, (t, r) => Array.from({ length: W(e.payload, n).layers[r]?.heads ?? a }, (e, t) => s(r * a + t)));
 }
 // src/components/MapCanvas.tsx
-var ai = 8;
-function oi({ pane: e, smoothed: t }) {
+var di = 8;
+function fi({ pane: e, smoothed: t }) {
 	let n = B(null);
 	return Ce(() => {
-		n.current && si(n.current, e, t);
+		n.current && pi(n.current, e, t);
 	}), /* @__PURE__ */ $("canvas", {
 		ref: n,
 		class: `map ${t ? "smooth" : ""}`,
 		"aria-hidden": "true"
 	});
 }
-function si(e, t, n) {
+function pi(e, t, n) {
 	let r = Z(t), i = t.look.layout.grid;
-	if (!r || t.tinted.length > 0) return li(e);
-	let a = t.mask, o = n && !a ? Un(r.values, i, ai) : {
+	if (!r || t.tinted.length > 0) return hi(e);
+	let a = t.mask, o = n && !a ? Yn(r.values, i, di) : {
 		values: r.values,
 		size: i
 	}, s = a ? (e) => +!!a.chosen[e] : void 0;
-	ci(e, o.values, o.size, (e) => t.scale.position(e), gt(t.colours), s);
+	mi(e, o.values, o.size, (e) => t.scale.position(e), gt(t.colours), s);
 }
-function ci(e, t, [n, r], i, a, o) {
+function mi(e, t, [n, r], i, a, o) {
 	(e.width !== r || e.height !== n) && (e.width = r, e.height = n);
 	let s = e.getContext("2d");
 	if (!s) return;
 	let c = s.createImageData(r, n);
 	vt(t, i, a, c.data, o), s.putImageData(c, 0, 0);
 }
-function li(e) {
+function hi(e) {
 	e.getContext("2d")?.clearRect(0, 0, e.width, e.height);
 }
 // src/components/thumbnails.ts
-var ui = 5;
-function di(e, t, n) {
+var gi = 5;
+function _i(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
 	z(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
-		let o = r.map((n) => () => fi(e.current, t, n)), s = requestAnimationFrame(function e() {
+		let o = r.map((n) => () => vi(e.current, t, n)), s = requestAnimationFrame(function e() {
 			let t = performance.now();
-			for (; o.length > 0 && performance.now() - t < ui;) o.shift()?.();
+			for (; o.length > 0 && performance.now() - t < gi;) o.shift()?.();
 			o.length > 0 && (s = requestAnimationFrame(e));
 		});
 		return () => cancelAnimationFrame(s);
@@ -2291,26 +2342,26 @@ function di(e, t, n) {
 		h
 	]);
 }
-function fi(e, { gallery: t, state: n, query: r }, i) {
+function vi(e, { gallery: t, state: n, query: r }, i) {
 	let a = W(t.payload, n.shown), o = Array.from({ length: a.layers[i]?.heads ?? 0 }, (e, t) => t), s = {
 		view: n.shown,
 		layer: i,
 		head: 0,
 		query: r,
 		direction: n.direction
-	}, c = o.map((e) => tn(t, {
+	}, c = o.map((e) => on(t, {
 		...s,
 		head: e
 	})), l = c.reduce((e, t) => Math.max(e, X(t) ? t.maximum : 0), 0);
 	for (let t of o) {
 		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), o = c[t];
 		if (!r || (r.hidden = !X(o), !X(o))) continue;
-		let s = hn(n, o, l), u = n.method === "mask" ? zt(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
-		ci(r, o.values, a.layout.grid, (e) => s.position(e), gt(n.colours), d);
+		let s = bn(n, o, l), u = n.method === "mask" ? zt(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
+		mi(r, o.values, a.layout.grid, (e) => s.position(e), gt(n.colours), d);
 	}
 }
 // src/components/HeadGrid.tsx
-var pi = 420, mi = [
+var yi = 420, bi = [
 	{
 		value: "none",
 		label: "layer and head"
@@ -2328,16 +2379,16 @@ var pi = 420, mi = [
 		label: "mass on prefix tokens"
 	}
 ];
-function hi(e) {
-	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => ni(t, n), [
+function xi(e) {
+	let { gallery: t, state: n, update: r } = e, i = B(null), a = W(t.payload, n.shown), o = V(() => ci(t, n), [
 		t,
 		n.shown,
 		n.sort,
 		n.reversed,
 		n.rescale
 	]);
-	di(i, e, o);
-	let s = a.layout.prefix.length > 0 ? mi : mi.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(gi, {
+	_i(i, e, o);
+	let s = a.layout.prefix.length > 0 ? bi : bi.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ $(Si, {
 		gallery: t,
 		state: n,
 		order: o,
@@ -2360,14 +2411,17 @@ function hi(e) {
 			/* @__PURE__ */ $("div", {
 				class: "heads-head",
 				children: [
-					/* @__PURE__ */ $("h2", { children: "Layers × heads" }),
-					/* @__PURE__ */ $(Br, {
+					/* @__PURE__ */ $("h2", { children: ["Layers × heads ", n.compared !== null && /* @__PURE__ */ $("span", {
+						class: "letter",
+						children: "A"
+					})] }),
+					/* @__PURE__ */ $(Kr, {
 						label: "Order",
 						value: n.sort,
 						options: s,
 						onChange: (e) => r({ sort: e })
 					}),
-					n.sort !== "none" && /* @__PURE__ */ $(Hr, {
+					n.sort !== "none" && /* @__PURE__ */ $(Jr, {
 						label: "reversed",
 						checked: n.reversed,
 						onChange: (e) => r({ reversed: e })
@@ -2381,12 +2435,12 @@ function hi(e) {
 			}),
 			/* @__PURE__ */ $("div", {
 				ref: i,
-				onKeyDown: (e) => xi(e, i.current),
+				onKeyDown: (e) => Di(e, i.current),
 				children: c
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "faint note",
-				children: Ci(n)
+				children: ki(n)
 			}),
 			a.omitted && /* @__PURE__ */ $("p", {
 				class: "note omitted",
@@ -2395,30 +2449,30 @@ function hi(e) {
 		]
 	});
 }
-function gi(e) {
-	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = ri(t, n), c = s !== null || n.isolated, l = vi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(_i, {
+function Si(e) {
+	let { gallery: t, state: n, order: r, update: i } = e, a = W(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = li(t, n), c = s !== null || n.isolated, l = wi(n, r, c), u = r.map((e) => /* @__PURE__ */ $(Ci, {
 		place: e,
 		reachable: l === `${e.layer} ${e.head}`,
 		state: n,
-		value: s ? Si(n.sort, s.values[e.layer]?.[e.head]) : null,
+		value: s ? Oi(n.sort, s.values[e.layer]?.[e.head]) : null,
 		absent: a.layers[e.layer]?.refusal ?? a.layers[e.layer]?.absent ?? null,
 		update: i
-	}, `${e.layer}·${e.head}`)), d = yi(a, o);
+	}, `${e.layer}·${e.head}`)), d = Ti(a, o);
 	if (c) return /* @__PURE__ */ $("div", {
 		class: `head-grid ${n.isolated ? "isolated" : "sorted"}`,
 		role: "group",
 		"aria-label": "Heads",
 		style: d,
-		children: n.isolated ? u.filter((e, t) => bi(n, r[t])) : u
+		children: n.isolated ? u.filter((e, t) => Ei(n, r[t])) : u
 	});
 	let f = (e, t, r, a) => /* @__PURE__ */ $("button", {
 		type: "button",
 		class: "axis",
 		tabIndex: l === `${e} ${t}` ? 0 : -1,
 		title: a,
-		"aria-pressed": n.layer === e && n.head === t,
+		"aria-pressed": n.method !== "rollout" && n.layer === e && n.head === t,
 		onClick: () => i({
-			...Sr(n, e, t),
+			...Or(n, e, t),
 			isolated: !1
 		}),
 		children: r
@@ -2439,8 +2493,8 @@ function gi(e) {
 		]
 	});
 }
-function _i(e) {
-	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = bi(n, t);
+function Ci(e) {
+	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = Ei(n, t);
 	return /* @__PURE__ */ $("button", {
 		type: "button",
 		class: `thumbnail ${i ? "absent" : ""}`,
@@ -2449,41 +2503,42 @@ function _i(e) {
 		"aria-label": i ? `${o}: ${i}` : o,
 		title: i ? `${o}: ${i}` : `${o} · double-click to isolate`,
 		tabIndex: e.reachable ? 0 : -1,
-		onClick: () => a(Sr(n, t.layer, t.head)),
+		onClick: () => a(Or(n, t.layer, t.head)),
 		onDblClick: () => a({
-			...Sr(n, t.layer, t.head),
+			...Or(n, t.layer, t.head),
 			isolated: !n.isolated
 		}),
 		children: [/* @__PURE__ */ $("canvas", { "aria-hidden": "true" }), (r !== null || n.isolated) && /* @__PURE__ */ $("span", {
 			class: "tag",
 			children: [
+				"L",
 				t.layer,
-				"·",
+				" H",
 				t.head,
 				r !== null && /* @__PURE__ */ $("small", { children: r })
 			]
 		})]
 	});
 }
-function vi(e, t, n) {
+function wi(e, t, n) {
 	if (!n && (e.layer === "mean" || e.head === "mean")) return `${e.layer} ${e.head}`;
-	let r = t.find((t) => bi(e, t)) ?? t[0];
+	let r = t.find((t) => Ei(e, t)) ?? t[0];
 	return r ? `${r.layer} ${r.head}` : "";
 }
-function yi(e, t) {
-	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, pi / e.layers.length - 2);
+function Ti(e, t) {
+	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, yi / e.layers.length - 2);
 	return {
 		"--columns": t,
 		"--aspect": n,
 		"--size": `${Math.max(16, r * n)}px`
 	};
 }
-function bi(e, t) {
-	if (!t) return !1;
+function Ei(e, t) {
+	if (!t || e.method === "rollout") return !1;
 	let n = (e, t) => e === "mean" || e === t;
 	return n(e.layer, t.layer) && n(e.head, t.head);
 }
-function xi(e, t) {
+function Di(e, t) {
 	let n = {
 		ArrowUp: [0, -1],
 		ArrowDown: [0, 1],
@@ -2501,10 +2556,10 @@ function xi(e, t) {
 	})).reduce((e, t) => t.at < e.at ? t : e);
 	a.at < Infinity && a.button.focus();
 }
-function Si(e, t) {
+function Oi(e, t) {
 	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? Ct(t) : e === "entropy" ? `${t.toFixed(2)} nats` : K(t);
 }
-function Ci(e) {
+function ki(e) {
 	return `Thumbnails: ${{
 		linear: "each from 0 to its own maximum",
 		shared: "each layer’s from 0 to the largest weight in any of its heads",
@@ -2513,24 +2568,24 @@ function Ci(e) {
 	}[e.scale]}. Choose a header for the mean, double-click a head to isolate it.`;
 }
 // node_modules/preact/compat/dist/compat.mjs
-var wi = Object.assign;
-function Ti(e, t) {
+var Ai = Object.assign;
+function ji(e, t) {
 	for (var n in e) if (n != "__source" && e[n] !== t[n]) return !0;
 	for (var r in t) if (r != "__source" && !(r in e)) return !0;
 	return !1;
 }
-var Ei = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
-function Di(e, t) {
+var Mi = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
+function Ni(e, t) {
 	function n(e) {
 		var n = this.props.ref;
-		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : Ti(this.props, e);
+		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : ji(this.props, e);
 	}
 	function r(t) {
 		return this.shouldComponentUpdate = n, v(e, t);
 	}
 	return r.displayName = "Memo(" + (e.displayName || e.name) + ")", r.prototype.isReactComponent = !0, r.type = e, r;
 }
-var Oi = Symbol.for("react.element"), ki = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ai = /[A-Z0-9]/g, ji = typeof document < "u", Mi = function(e) {
+var Pi = Symbol.for("react.element"), Fi = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Ii = /[A-Z0-9]/g, Li = typeof document < "u", Ri = function(e) {
 	return /fil|che|rad/.test(e);
 };
 x.prototype.isReactComponent = !0, [
@@ -2552,36 +2607,36 @@ x.prototype.isReactComponent = !0, [
 		}
 	});
 });
-var Ni = e.event;
+var zi = e.event;
 e.event = function(e) {
-	return Ni && (e = Ni(e)), e.persist = function() {}, e.isPropagationStopped = function() {
+	return zi && (e = zi(e)), e.persist = function() {}, e.isPropagationStopped = function() {
 		return this.cancelBubble;
 	}, e.isDefaultPrevented = function() {
 		return this.defaultPrevented;
 	}, e.nativeEvent = e;
 };
-var Pi = {
+var Bi = {
 	configurable: !0,
 	get: function() {
 		return this.class;
 	}
-}, Fi = e.vnode;
+}, Vi = e.vnode;
 e.vnode = function(e) {
 	if (typeof e.type == "string") (function(e) {
 		var t = e.props, n = e.type, r = {}, i = n.indexOf("-") == -1;
 		for (var a in t) {
 			var o = t[a];
-			if (!(a == "value" && "defaultValue" in t && o == null || ji && a == "children" && n == "noscript" || a == "class" || a == "className")) {
+			if (!(a == "value" && "defaultValue" in t && o == null || Li && a == "children" && n == "noscript" || a == "class" || a == "className")) {
 				if (a == "style" && o && o.constructor == Object) {
 					var s = void 0;
-					for (var c in o) typeof o[c] != "number" || Ei.test(c) || (s ||= o = wi({}, o), o[c] += "px");
+					for (var c in o) typeof o[c] != "number" || Mi.test(c) || (s ||= o = Ai({}, o), o[c] += "px");
 				} else if (a == "defaultValue" && "value" in t && t.value == null) a = "value";
 				else if (a == "download" && !0 === o) o = "";
 				else if (a == "translate" && o === "no") o = !1;
 				else if (a[0] == "o" && a[1] == "n") {
 					var l = a.toLowerCase();
-					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Mi(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
-				} else i && ki.test(a) ? a = a.replace(Ai, "-$&").toLowerCase() : o === null && (o = void 0);
+					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Ri(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
+				} else i && Fi.test(a) ? a = a.replace(Ii, "-$&").toLowerCase() : o === null && (o = void 0);
 				r[a] = o;
 			}
 		}
@@ -2591,10 +2646,10 @@ e.vnode = function(e) {
 				e.props.selected = r.multiple ? u.indexOf(e.props.value) != -1 : u == e.props.value;
 			}));
 		}
-		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Pi)) : t.className && (r.class = r.className = t.className), e.props = r;
+		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Bi)) : t.className && (r.class = r.className = t.className), e.props = r;
 	})(e);
 	else if (typeof e.type == "function" && ("ref" in e.props && "prototype" in e.type && e.type.prototype.render && (e.ref = e.props.ref, delete e.props.ref), e.type.defaultProps)) {
-		var t = wi({}, e.props);
+		var t = Ai({}, e.props);
 		for (var n in e.type.defaultProps) t[n] === void 0 && (t[n] = e.type.defaultProps[n]);
 		e.props = t;
 	}
@@ -2602,14 +2657,14 @@ e.vnode = function(e) {
 		value: e.ref,
 		configurable: !0,
 		writable: !0
-	}), e.$$typeof = Oi, Fi && Fi(e);
+	}), e.$$typeof = Pi, Vi && Vi(e);
 };
 // src/components/ColourBar.tsx
-var Ii = 256, Li = Float32Array.from({ length: Ii }, (e, t) => t / 255);
-function Ri({ pane: e }) {
+var Hi = 256, Ui = Float32Array.from({ length: Hi }, (e, t) => t / 255);
+function Wi({ pane: e }) {
 	let t = B(null);
 	return Ce(() => {
-		t.current && ci(t.current, Li, [1, Ii], (e) => e, gt(e.colours));
+		t.current && mi(t.current, Ui, [1, Hi], (e) => e, gt(e.colours));
 	}, [e.colours]), /* @__PURE__ */ $("div", {
 		class: "colour-bar",
 		children: [
@@ -2636,47 +2691,47 @@ function Ri({ pane: e }) {
 	});
 }
 // src/components/PrefixMass.tsx
-function zi({ pane: e, received: t }) {
+function Gi({ pane: e, received: t }) {
 	if (!X(e.map) || e.difference) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
-	let n = Dn(e.map, e.look);
+	let n = Nn(e.map, e.look), r = e.tinted.at(-1), i = r ? `${r.words}: ` : "";
 	if (n.length === 0) return /* @__PURE__ */ $("div", { class: "prefix-mass" });
-	let r = [...n.map(({ name: e, weight: t }) => ({
-		name: Jt(e),
+	let a = [...n.map(({ name: e, weight: t }) => ({
+		name: Zt(e),
 		weight: t,
 		kind: "token"
 	})), {
 		name: "patches",
 		weight: e.map.total,
 		kind: "patches"
-	}], i = r.reduce((e, { weight: t }) => e + t, 0) || 1;
+	}], o = a.reduce((e, { weight: t }) => e + t, 0) || 1;
 	return /* @__PURE__ */ $("div", {
 		class: "prefix-mass",
 		children: [/* @__PURE__ */ $("div", {
 			class: "shares",
 			"aria-hidden": "true",
-			children: r.map(({ name: e, weight: t, kind: n }, r) => /* @__PURE__ */ $("span", {
+			children: a.map(({ name: e, weight: t, kind: n }, r) => /* @__PURE__ */ $("span", {
 				class: `${n} shade-${r % 2}`,
-				style: { width: `${100 * t / i}%` }
+				style: { width: `${100 * t / o}%` }
 			}, e))
 		}), /* @__PURE__ */ $("p", {
 			class: "share-words",
 			children: [/* @__PURE__ */ $("span", {
 				class: "faint",
-				children: t ? "Received from" : "Mass on"
-			}), r.map(({ name: e, weight: n, kind: r }) => /* @__PURE__ */ $("span", {
+				children: [i, t ? "Received from" : "Mass on"]
+			}), a.map(({ name: e, weight: n, kind: r }) => /* @__PURE__ */ $("span", {
 				class: `share ${r}`,
 				children: [
 					e,
 					" ",
-					/* @__PURE__ */ $("b", { children: t && r === "patches" ? n.toPrecision(3) : K(n) })
+					/* @__PURE__ */ $("b", { children: t && r === "patches" ? J(n) : K(n) })
 				]
 			}, e))]
 		})]
 	});
 }
 // src/components/Tints.tsx
-var Bi = Di(function({ tinted: e, columns: t }) {
-	return /* @__PURE__ */ $(b, { children: Nn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
+var Ki = Ni(function({ tinted: e, columns: t }) {
+	return /* @__PURE__ */ $(b, { children: zn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ $("rect", {
 		x: e,
 		y: t,
 		width: n,
@@ -2684,13 +2739,13 @@ var Bi = Di(function({ tinted: e, columns: t }) {
 		fill: r,
 		"fill-opacity": i
 	}, `${e} ${t}`)) });
-}), Vi = {
+}), qi = {
 	ArrowUp: [-1, 0],
 	ArrowDown: [1, 0],
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1]
 };
-function Hi(e) {
+function Ji(e) {
 	let { pane: t } = e, n = B(null), [r, i] = t.look.layout.grid, [a, o] = t.image.input_size, s = e.probe === null ? null : Y(e.probe, t.look), c = (e) => {
 		let t = n.current?.getBoundingClientRect() ?? new DOMRect(), a = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
@@ -2703,36 +2758,33 @@ function Hi(e) {
 		class: "stage",
 		role: "application",
 		"aria-roledescription": "attention map",
-		"aria-label": `${e.name}: ${Xt(t.query, t.look)}`,
+		"aria-label": `${e.name}: ${$t(t.query, t.look)}`,
 		"aria-describedby": e.helpId,
 		tabIndex: 0,
-		style: {
-			aspectRatio: `${o} / ${a}`,
-			width: `min(100%, calc(${o / a} * var(--tallest)))`
-		},
+		style: { aspectRatio: `${o} / ${a}` },
 		onPointerMove: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onPoint(Kt(n, r));
+			e.onPoint(Yt(n, r));
 		},
 		onPointerLeave: () => e.onPoint(null),
 		onClick: (t) => {
 			let { row: n, column: r } = c(t);
-			e.onLock(Kt(n, r), t.shiftKey);
+			e.onLock(Yt(n, r), t.shiftKey, !1);
 		},
 		onKeyDown: (n) => {
-			let r = Vi[n.key];
-			if (r) e.onMove($t(t.query, r[0], r[1], t.look));
-			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey);
+			let r = qi[n.key];
+			if (r) e.onMove(rn(t.query, r[0], r[1], t.look));
+			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey, !0);
 			else if (n.key === "Escape") e.onRelease();
 			else return;
 			n.preventDefault(), n.stopPropagation();
 		},
 		children: [
-			/* @__PURE__ */ $(Jr, { image: t.image }),
+			/* @__PURE__ */ $(ri, { image: t.image }),
 			/* @__PURE__ */ $("div", {
 				class: "over",
 				style: { opacity: e.opacity },
-				children: /* @__PURE__ */ $(oi, {
+				children: /* @__PURE__ */ $(fi, {
 					pane: t,
 					smoothed: e.smoothed
 				})
@@ -2743,25 +2795,25 @@ function Hi(e) {
 				preserveAspectRatio: "none",
 				"aria-hidden": "true",
 				children: [
-					t.mask && /* @__PURE__ */ $(Ui, {
+					t.mask && /* @__PURE__ */ $(Yi, {
 						chosen: t.mask.chosen,
 						grid: [r, i]
 					}),
-					t.tinted.length > 0 && /* @__PURE__ */ $(Bi, {
+					t.tinted.length > 0 && /* @__PURE__ */ $(Ki, {
 						tinted: t.tinted,
 						columns: i
 					}),
-					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ $(Wi, {
+					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ $(Xi, {
 						query: e,
 						colour: n,
 						look: t.look
 					}, e)),
-					t.tinted.length === 0 && /* @__PURE__ */ $(Wi, {
+					t.tinted.length === 0 && /* @__PURE__ */ $(Xi, {
 						query: t.query,
 						colour: "#ffffff",
 						look: t.look
 					}),
-					s?.kind === "patch" && /* @__PURE__ */ $(Gi, {
+					s?.kind === "patch" && /* @__PURE__ */ $(Zi, {
 						row: s.row,
 						column: s.column,
 						class: "probe"
@@ -2770,13 +2822,13 @@ function Hi(e) {
 			}),
 			s?.kind === "patch" && /* @__PURE__ */ $("div", {
 				class: "reading",
-				children: wn(t, s.row * i + s.column)
+				children: kn(t, s.row * i + s.column)
 			})
 		]
 	});
 }
-function Ui({ chosen: e, grid: t }) {
-	let n = zn(e, t);
+function Yi({ chosen: e, grid: t }) {
+	let n = Gn(e, t);
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("path", {
 		d: n,
 		class: "casing"
@@ -2786,16 +2838,16 @@ function Ui({ chosen: e, grid: t }) {
 		stroke: "#ffffff"
 	})] });
 }
-function Wi({ query: e, colour: t, look: n }) {
+function Xi({ query: e, colour: t, look: n }) {
 	let r = Y(e, n);
-	return r?.kind === "patch" ? /* @__PURE__ */ $(Gi, {
+	return r?.kind === "patch" ? /* @__PURE__ */ $(Zi, {
 		row: r.row,
 		column: r.column,
 		class: "marker",
 		colour: t
 	}) : null;
 }
-function Gi(e) {
+function Zi(e) {
 	let t = {
 		x: e.column,
 		y: e.row,
@@ -2812,11 +2864,12 @@ function Gi(e) {
 	})] });
 }
 // src/components/PaneView.tsx
-var Ki = Di(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
-	let o = e.look.layout.grid[0] * e.look.layout.grid[1];
+var Qi = Ni(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
+	let o = e.look.layout.grid[0] * e.look.layout.grid[1], [s, c] = e.image.input_size, l = { width: `min(100%, calc(${c / s} * var(--tallest)))` };
 	return /* @__PURE__ */ $("section", {
 		class: "pane",
 		"aria-label": r ? `Picture ${r}` : "Picture",
+		style: l,
 		children: [
 			/* @__PURE__ */ $("h2", {
 				title: `${e.image.name}, ${e.look.label}`,
@@ -2836,7 +2889,7 @@ var Ki = Di(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 					})
 				]
 			}),
-			/* @__PURE__ */ $(Hi, {
+			/* @__PURE__ */ $(Ji, {
 				pane: e,
 				name: r ? `Picture ${r}` : "Picture",
 				smoothed: t.smooth,
@@ -2847,20 +2900,20 @@ var Ki = Di(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 			}),
 			/* @__PURE__ */ $("p", {
 				class: "caption",
-				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${bn(e.mask, o)}.`]
+				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${Tn(e.mask, o)}.`]
 			}),
-			e.tinted.length > 0 ? /* @__PURE__ */ $(qi, {
+			e.tinted.length > 0 ? /* @__PURE__ */ $($i, {
 				pane: e,
 				patches: o
-			}) : X(e.map) && /* @__PURE__ */ $(Ri, { pane: e }),
-			/* @__PURE__ */ $(zi, {
+			}) : X(e.map) && /* @__PURE__ */ $(Wi, { pane: e }),
+			/* @__PURE__ */ $(Gi, {
 				pane: e,
 				received: t.direction === "to"
 			})
 		]
 	});
 });
-function qi({ pane: e, patches: t }) {
+function $i({ pane: e, patches: t }) {
 	return /* @__PURE__ */ $("ul", {
 		class: "legend",
 		children: e.tinted.map(({ query: e, colour: n, words: r, map: i, mask: a }) => /* @__PURE__ */ $("li", { children: [
@@ -2870,14 +2923,14 @@ function qi({ pane: e, patches: t }) {
 			}),
 			r,
 			": ",
-			bn(a, t),
+			Tn(a, t),
 			", at most ",
 			K(i.maximum)
 		] }, e))
 	});
 }
 // src/maps/ticks.ts
-function Ji(e, t) {
+function ea(e, t) {
 	if (!(e > 0) || !Number.isFinite(e)) return [0];
 	let n = e / t, r = 10 ** Math.floor(Math.log10(n)), i = r * ([
 		1,
@@ -2889,13 +2942,13 @@ function Ji(e, t) {
 	return Array.from({ length: a + 1 }, (e, t) => Number((t * i).toPrecision(12)));
 }
 // src/components/Plots.tsx
-var Yi = 240, Xi = 150, Zi = 34, Qi = 14;
-function $i({ gallery: e, state: t, update: n }) {
+var ta = 240, na = 150, ra = 34, ia = 14;
+function aa({ gallery: e, state: t, update: n }) {
 	let { shown: r, rescale: i } = t, [a, o, s] = V(() => [
 		"distance",
 		"entropy",
 		"prefix"
-	].map((t) => ti(e, r, t, i)), [
+	].map((t) => si(e, r, t, i)), [
 		e,
 		r,
 		i
@@ -2907,21 +2960,21 @@ function $i({ gallery: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ $("div", {
 			class: "plot-row",
 			children: [
-				a && /* @__PURE__ */ $(ea, {
+				a && /* @__PURE__ */ $(oa, {
 					title: "Distance",
 					unit: "px",
 					data: a,
 					state: t,
 					update: n
 				}),
-				o && /* @__PURE__ */ $(ea, {
+				o && /* @__PURE__ */ $(oa, {
 					title: "Entropy",
 					unit: "nats",
 					data: o,
 					state: t,
 					update: n
 				}),
-				s && /* @__PURE__ */ $(ea, {
+				s && /* @__PURE__ */ $(oa, {
 					title: "Prefix mass",
 					unit: "%",
 					data: s,
@@ -2931,13 +2984,13 @@ function $i({ gallery: e, state: t, update: n }) {
 			]
 		}), a ? /* @__PURE__ */ $("div", {
 			class: "plot-foot",
-			children: [/* @__PURE__ */ $(Hr, {
+			children: [/* @__PURE__ */ $(Jr, {
 				label: "distance with rows rescaled to 1 over the patches",
 				checked: i,
 				onChange: (e) => n({ rescale: e })
 			}), /* @__PURE__ */ $("span", {
 				class: "faint",
-				children: "dashed: uniform attention; line: mean over heads"
+				children: [t.compared !== null && "picture A; ", "dashed: uniform attention; line: mean over heads"]
 			})]
 		}) : /* @__PURE__ */ $("p", {
 			class: "note",
@@ -2945,13 +2998,13 @@ function $i({ gallery: e, state: t, update: n }) {
 		})]
 	});
 }
-function ea(e) {
-	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => ta(r, n), [r, n]), s = (e) => {
+function oa(e) {
+	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => sa(r, n), [r, n]), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect(), n = {
-			x: (e.clientX - t.left) / t.width * Yi,
-			y: (e.clientY - t.top) / t.height * Xi
-		}, r = na(o.dots, n);
-		r && (r.layer !== i.layer || r.head !== i.head) && a(Sr(i, r.layer, r.head));
+			x: (e.clientX - t.left) / t.width * ta,
+			y: (e.clientY - t.top) / t.height * na
+		}, r = ca(o.dots, n);
+		r && (r.layer !== i.layer || r.head !== i.head) && a(Or(i, r.layer, r.head));
 	}, c = o.dots.filter(({ layer: e, head: t }) => e === i.layer && (t === i.head || i.head === "mean")), l = Math.min(...o.dots.map((e) => e.value)), u = Math.max(...o.dots.map((e) => e.value));
 	return /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", {
 		title: r.convention,
@@ -2965,21 +3018,22 @@ function ea(e) {
 		] }), c.length === 1 && c[0] && /* @__PURE__ */ $("span", {
 			class: "plot-value",
 			children: [
+				"L",
 				i.layer,
-				"·",
+				" H",
 				i.head,
 				": ",
 				o.words(c[0].value)
 			]
 		})]
 	}), /* @__PURE__ */ $("svg", {
-		viewBox: `0 0 ${Yi} ${Xi}`,
+		viewBox: `0 0 ${ta} ${na}`,
 		role: "img",
 		"aria-label": `${r.convention}: every head by layer, from ${o.words(l)} to ${o.words(u)}`,
 		onPointerMove: s,
 		children: [
 			o.ticks.map(({ y: e, label: t }) => /* @__PURE__ */ $("g", { children: [/* @__PURE__ */ $("line", {
-				x1: Zi,
+				x1: ra,
 				x2: 232,
 				y1: e,
 				y2: e,
@@ -3004,7 +3058,7 @@ function ea(e) {
 				children: "layer"
 			}),
 			o.baseline !== null && /* @__PURE__ */ $("line", {
-				x1: Zi,
+				x1: ra,
 				x2: 232,
 				y1: o.baseline,
 				y2: o.baseline,
@@ -3031,8 +3085,8 @@ function ea(e) {
 		]
 	})] });
 }
-function ta(e, t) {
-	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Ji(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
+function sa(e, t) {
+	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = ea(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
 		layer: t,
 		head: n,
 		value: e,
@@ -3054,11 +3108,11 @@ function ta(e, t) {
 			x: o(t)
 		}] : []),
 		baseline: e.baseline === null ? null : l(e.baseline),
-		words: (e) => `${(e * n).toPrecision(3)} ${t}`
+		words: (e) => `${J(e * n)} ${t}`
 	};
 }
-function na(e, t) {
-	let n = null, r = Qi;
+function ca(e, t) {
+	let n = null, r = ia;
 	for (let i of e) {
 		let e = Math.hypot(i.x - t.x, i.y - t.y);
 		e < r && ([n, r] = [i, e]);
@@ -3066,7 +3120,7 @@ function na(e, t) {
 	return n;
 }
 // src/components/Provenance.tsx
-function ra({ payload: e, look: t, image: n, letter: r, checks: i }) {
+function la({ payload: e, look: t, image: n, letter: r, checks: i }) {
 	let a = Object.entries(t.conventions);
 	return /* @__PURE__ */ $("section", {
 		class: "provenance",
@@ -3082,46 +3136,46 @@ function ra({ payload: e, look: t, image: n, letter: r, checks: i }) {
 					class: "figures",
 					children: [/* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["What the model saw ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: sa(n.input_size)
+						children: pa(n.input_size)
 					})] }), /* @__PURE__ */ $("img", {
 						src: n.seen,
 						alt: `The model's input, made from ${n.name}`
 					})] }), n.original && n.original_size && n.box && /* @__PURE__ */ $("figure", { children: [/* @__PURE__ */ $("figcaption", { children: ["The original ", /* @__PURE__ */ $("span", {
 						class: "faint",
-						children: sa(n.original_size)
-					})] }), /* @__PURE__ */ $(oa, { image: n })] })]
+						children: pa(n.original_size)
+					})] }), /* @__PURE__ */ $(fa, { image: n })] })]
 				}), /* @__PURE__ */ $("dl", { children: [
 					/* @__PURE__ */ $("dt", { children: "picture" }),
 					/* @__PURE__ */ $("dd", { children: [n.name, n.note && ` (${n.note})`] }),
 					/* @__PURE__ */ $("dt", { children: "rows in this page" }),
-					/* @__PURE__ */ $("dd", { children: ia(t, i) }),
+					/* @__PURE__ */ $("dd", { children: ua(t, i) }),
 					/* @__PURE__ */ $("dt", { children: "page" }),
 					/* @__PURE__ */ $("dd", { children: [
 						e.made_by,
 						", format ",
 						e.version
 					] }),
-					t.facts.map(([e, t]) => /* @__PURE__ */ $(aa, {
+					t.facts.map(([e, t]) => /* @__PURE__ */ $(da, {
 						name: e,
 						value: t
 					}, e))
 				] })]
 			}),
-			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(aa, {
+			/* @__PURE__ */ $("details", { children: [/* @__PURE__ */ $("summary", { children: "Conventions" }), /* @__PURE__ */ $("dl", { children: a.map(([e, t]) => /* @__PURE__ */ $(da, {
 				name: e.replaceAll("_", " "),
 				value: t
 			}, e)) })] })
 		]
 	});
 }
-function ia(e, { python: t, here: n, layers: r }) {
-	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ca(n)}`;
-	return `agree with Python’s to ${ca(t)} of a row’s maximum (${e.rows_compared})${i}`;
+function ua(e, { python: t, here: n, layers: r }) {
+	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ma(n)}`;
+	return `agree with Python’s to ${ma(t)} of a row’s or column’s maximum (${e.rows_compared})${i}`;
 }
-function aa({ name: e, value: t }) {
+function da({ name: e, value: t }) {
 	return /* @__PURE__ */ $(b, { children: [/* @__PURE__ */ $("dt", { children: e }), /* @__PURE__ */ $("dd", { children: t })] });
 }
-function oa({ image: e }) {
+function fa({ image: e }) {
 	let [t, n] = e.original_size, [r, i, a, o] = e.box;
 	return /* @__PURE__ */ $("div", {
 		class: "original",
@@ -3146,22 +3200,26 @@ function oa({ image: e }) {
 		})]
 	});
 }
-function sa([e, t]) {
-	return `${e} × ${t} px`;
+function pa([e, t]) {
+	return `${e} px high, ${t} wide`;
 }
-function ca(e) {
+function ma(e) {
 	return e === 0 ? "0" : e.toExponential(1).replace("e-", "e−").replace("e+0", "");
 }
 // src/components/TopPatches.tsx
-var la = 10;
-function ua({ pane: e, letter: t }) {
+var ha = 10;
+function ga({ pane: e, letter: t }) {
 	let n = Z(e);
 	if (!n) return null;
 	let r = e.difference !== null, i = r ? xt : K;
 	return /* @__PURE__ */ $("table", {
 		class: "top-patches",
 		children: [
-			/* @__PURE__ */ $("caption", { children: [r ? "Largest differences" : "Strongest patches", t && `, picture ${t}`] }),
+			/* @__PURE__ */ $("caption", { children: [
+				r ? "Largest differences" : "Strongest patches",
+				e.tinted.length > 0 && ` of ${e.tinted.at(-1).words}`,
+				t && `, picture ${t}`
+			] }),
 			/* @__PURE__ */ $("thead", { children: /* @__PURE__ */ $("tr", { children: [
 				/* @__PURE__ */ $("th", {
 					scope: "col",
@@ -3180,17 +3238,17 @@ function ua({ pane: e, letter: t }) {
 					children: "× uniform"
 				})
 			] }) }),
-			/* @__PURE__ */ $("tbody", { children: [On(n, e.look.layout.grid[1], la).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
+			/* @__PURE__ */ $("tbody", { children: [Pn(n, e.look.layout.grid[1], ha).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ $("tr", { children: [
 				/* @__PURE__ */ $("td", { children: t }),
 				/* @__PURE__ */ $("td", { children: a }),
 				/* @__PURE__ */ $("td", { children: i(o) }),
 				!r && /* @__PURE__ */ $("td", { children: St(o, n.uniform) })
-			] }, e)), Dn(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ $("tr", {
+			] }, e)), Nn(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ $("tr", {
 				class: "prefix",
 				children: [
 					/* @__PURE__ */ $("td", {
 						colSpan: 2,
-						children: Jt(e)
+						children: Zt(e)
 					}),
 					/* @__PURE__ */ $("td", { children: K(t) }),
 					/* @__PURE__ */ $("td", { children: St(t, n.uniform) })
@@ -3200,9 +3258,10 @@ function ua({ pane: e, letter: t }) {
 	});
 }
 // src/components/Tour.tsx
-var da = [
+var _a = [
 	{
 		target: "picture",
+		corner: "right",
 		text: "A Vision Transformer cuts the picture into patches; point at one, and the colours show where it looks.",
 		change: {
 			method: "row",
@@ -3214,41 +3273,62 @@ var da = [
 	},
 	{
 		target: "queries",
+		corner: "right",
 		text: "Prefix tokens such as CLS look too, though they stand nowhere in the picture; the model’s answer is often read from one."
 	},
 	{
 		target: "heads",
+		corner: "left",
 		text: "Each layer looks with several heads at once, and each head in its own way; choose one by its thumbnail.",
 		change: { sort: "none" }
 	},
 	{
 		target: "plots",
-		text: "Mean attention distance says how far each head looks: low layers mix near and far, high layers mostly far."
+		corner: "left",
+		text: "Mean attention distance says how far each head looks: in large trained models the low layers often mix near and far, and the high ones look mostly far."
 	},
 	{
 		target: "scale",
+		corner: "right",
 		text: "Colours mean what the bar says; “times uniform” lets you compare heads, as 1× is looking everywhere alike.",
 		change: { scale: "uniform" }
 	},
 	{
 		target: "method",
+		corner: "right",
 		text: "Rollout multiplies attention through all layers, to show what the answer could draw on; attention alone is not yet an explanation.",
-		change: { scale: "linear" }
+		change: {
+			scale: "linear",
+			method: "rollout"
+		}
 	}
 ];
-function fa(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = da[t];
+function va(e) {
+	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = _a[t];
 	return z(() => {
+		let t = {
+			state: e.state,
+			focus: document.activeElement,
+			top: scrollY
+		};
+		return () => {
+			i(t.state), scrollTo({ top: t.top }), t.focus instanceof HTMLElement && t.focus.focus({ preventScroll: !0 });
+		};
+	}, []), z(() => {
 		if (!o) return;
-		o.change && i(o.change);
-		let e = n?.querySelector(`[data-tour="${o.target}"]`);
-		return e?.classList.add("toured"), e?.scrollIntoView({
+		let { method: t, ...r } = o.change ?? {};
+		i({
+			...r,
+			...t && (t !== "rollout" || e.rollout) ? { method: t } : {}
+		});
+		let s = n?.querySelector(`[data-tour="${o.target}"]`);
+		return s?.classList.add("toured"), s?.scrollIntoView({
 			block: "nearest",
-			behavior: pa() ? "auto" : "smooth"
-		}), a.current?.focus({ preventScroll: !0 }), () => e?.classList.remove("toured");
+			behavior: ya() ? "auto" : "smooth"
+		}), a.current?.focus({ preventScroll: !0 }), () => s?.classList.remove("toured");
 	}, [t, n]), o ? /* @__PURE__ */ $("div", {
 		ref: a,
-		class: `tour ${o.target === "picture" ? "" : "left"}`,
+		class: `tour ${o.corner}`,
 		role: "dialog",
 		"aria-label": "Guided tour",
 		tabIndex: -1,
@@ -3259,7 +3339,7 @@ function fa(e) {
 					"Step ",
 					t + 1,
 					" of ",
-					da.length
+					_a.length
 				]
 			}),
 			/* @__PURE__ */ $("p", { children: o.text }),
@@ -3272,7 +3352,7 @@ function fa(e) {
 						onClick: () => r(t - 1),
 						children: "Back"
 					}),
-					t + 1 < da.length && /* @__PURE__ */ $("button", {
+					t + 1 < _a.length && /* @__PURE__ */ $("button", {
 						type: "button",
 						class: "primary",
 						onClick: () => r(t + 1),
@@ -3280,22 +3360,23 @@ function fa(e) {
 					}),
 					/* @__PURE__ */ $("button", {
 						type: "button",
-						class: t + 1 < da.length ? "" : "primary",
+						class: t + 1 < _a.length ? "" : "primary",
 						onClick: () => r(null),
-						children: t + 1 < da.length ? "Close" : "Done"
+						children: t + 1 < _a.length ? "Close" : "Done"
 					})
 				]
 			})
 		]
 	}) : null;
 }
-function pa() {
+function ya() {
 	return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 // src/components/App.tsx
-function ma({ payload: e, source: t, address: n }) {
-	let { gallery: r, revision: i, failure: a } = ga(e, t), [o, s] = R(() => n ? Er(n.read(), e) : br(e));
-	return r ? /* @__PURE__ */ $(ha, {
+var ba = "Point at a patch to see where it looks; click or tap to lock it. Keys: arrows move, Enter locks (with shift, adds), Esc releases.", xa = "The rollout starts from the model’s readout; point at a patch to read its weight.", Sa = 6e3;
+function Ca({ payload: e, source: t, address: n }) {
+	let { gallery: r, revision: i, failure: a } = Ta(e, t), [o, s] = R(() => n ? Mr(n.read(), e) : Er(e));
+	return r ? /* @__PURE__ */ $(wa, {
 		payload: e,
 		address: n,
 		gallery: r,
@@ -3307,94 +3388,94 @@ function ma({ payload: e, source: t, address: n }) {
 		children: a ? `vitscope cannot show this: ${a}` : "Opening …"
 	});
 }
-function ha({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
-	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = R(null), [m, h] = R(null), g = Te(), _ = we((e) => a((t) => ({
+function wa({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
+	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = ka(), [m, h] = R(!1), [g, _] = R(null), [v, y] = R(null), b = Te(), x = we((e) => a((t) => ({
 		...t,
 		...e
-	})), [a]), v = we(() => {
-		s(null), _({
+	})), [a]), S = we(() => {
+		s(null), x({
 			locked: [],
 			isolated: !1
 		});
-	}, [_]), y = V(() => fn(n, i, o), [
+	}, [x]), C = V(() => gn(n, i, o), [
 		n,
 		r,
 		i,
 		o
-	]), b = V(() => pn(n, i, o), [
+	]), w = V(() => _n(n, i, o), [
 		n,
 		r,
 		i,
 		o
-	]), x = b ? [y, b] : [y];
-	_a(t, i, e, a), z(() => {
+	]), T = w ? [C, w] : [C];
+	Ea(t, i, e, a), z(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
 		i.shown,
 		i.compared
 	]);
-	let S = B(!1);
+	let E = B(!1);
 	z(() => {
-		S.current && d(Tn(y)), S.current = !1;
-	}, [y]);
-	let C = (e) => {
-		let t = (t) => Qt(t, e.look, y.look);
+		E.current && d(An(C)), E.current = !1;
+	}, [C]);
+	let ee = (e) => {
+		let t = (t) => vn(t, e, C);
 		return {
 			onPoint: (e) => {
 				let n = i.locked.length > 0 || i.method === "rollout";
 				(n ? l : s)(e && t(e)), (n ? s : l)(null);
 			},
-			onLock: (e, n) => {
-				S.current = !0, s(null), _(xr(i, t(e), n));
+			onLock: (e, n, r) => {
+				i.method !== "rollout" && (E.current = r, s(null), x(Dr(i, t(e), n || m)));
 			},
 			onMove: (e) => {
-				S.current = !0, i.locked.length > 0 ? _({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e));
+				i.method !== "rollout" && (E.current = !0, i.locked.length > 0 ? x({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e)));
 			},
-			onRelease: v
+			onRelease: S
 		};
-	}, w = [
+	}, D = [
 		{
 			label: "Tour",
 			title: "six steps, a sentence each",
-			run: () => p(0)
+			run: () => _(0)
 		},
 		...t ? [{
 			label: "Copy link",
 			title: "to exactly what is shown",
-			run: async () => d(await va(t, i, e))
+			run: async () => p(await Da(t, i, e))
 		}] : [],
 		{
 			label: "PNG",
 			title: "download what is shown as a picture",
-			run: () => fr(x, i)
+			run: () => vr(T, i)
 		},
 		{
 			label: "SVG",
 			title: "download what is shown as a drawing",
-			run: () => dr(x, i)
+			run: () => _r(T, i)
 		},
 		{
 			label: "CSV",
 			title: "download the numbers of what is shown",
-			run: () => pr(x)
+			run: () => yr(T)
 		}
-	], T = dn(i, o, y.look), E = {
-		look: y.look,
-		image: y.image,
+	], O = hn(i, o, C.look), k = {
+		look: C.look,
+		image: C.image,
 		state: i,
-		query: T,
-		update: _
+		query: O,
+		update: x
 	};
 	return /* @__PURE__ */ $("div", {
-		ref: h,
-		class: `page ${b ? "two" : "one"}`,
-		onKeyDown: (e) => e.key === "Escape" && (f === null ? v() : p(null)),
+		ref: y,
+		class: `page ${w ? "two" : "one"}`,
+		onKeyDown: (e) => e.key === "Escape" && (g === null ? S() : _(null)),
 		children: [
-			/* @__PURE__ */ $(ei, {
+			/* @__PURE__ */ $(oi, {
 				title: e.title,
-				summary: ya(y),
-				actions: w
+				summary: T.map(Oa).join(" · "),
+				actions: D
 			}),
 			/* @__PURE__ */ $("main", { children: [/* @__PURE__ */ $("div", {
 				class: "pictures",
@@ -3402,61 +3483,68 @@ function ha({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				children: [
 					/* @__PURE__ */ $("div", {
 						class: "panes",
-						children: x.map((e, t) => /* @__PURE__ */ $(Ki, {
+						children: T.map((e, t) => /* @__PURE__ */ $(Qi, {
 							pane: e,
 							state: i,
-							probe: c && Qt(c, y.look, e.look),
-							letter: b ? "AB"[t] : "",
-							helpId: g,
-							...C(e)
+							probe: c && vn(c, C, e),
+							letter: w ? "AB"[t] : "",
+							helpId: b,
+							...ee(e)
 						}, t))
 					}),
-					/* @__PURE__ */ $("p", {
-						id: g,
-						class: "help faint",
-						children: "Point at a patch to see where it looks; click to lock it, shift-click to lock up to five. Keys: arrows move, Enter locks, Esc releases."
+					/* @__PURE__ */ $("div", {
+						class: "help",
+						children: [/* @__PURE__ */ $("p", {
+							id: b,
+							class: "faint",
+							children: i.method === "rollout" ? xa : ba
+						}), i.method !== "rollout" && /* @__PURE__ */ $(Jr, {
+							label: "Clicks add a query, up to five",
+							checked: m,
+							onChange: h
+						})]
 					}),
-					/* @__PURE__ */ $(Xr, {
+					/* @__PURE__ */ $(ai, {
 						payload: e,
 						state: i,
-						update: _
+						update: x
 					})
 				]
 			}), /* @__PURE__ */ $("div", {
 				class: "side",
 				children: [
-					/* @__PURE__ */ $(Gr, {
-						...E,
-						lock: (e, t) => _(xr(i, e, t))
+					/* @__PURE__ */ $(Zr, {
+						...k,
+						lock: (e, t) => x(Dr(i, e, t || m))
 					}),
-					/* @__PURE__ */ $(hi, {
+					/* @__PURE__ */ $(xi, {
 						gallery: n,
 						state: i,
-						query: T,
+						query: O,
 						revision: r,
-						update: _
+						update: x
 					}),
-					/* @__PURE__ */ $($i, {
+					/* @__PURE__ */ $(aa, {
 						gallery: n,
 						state: i,
-						update: _
+						update: x
 					})
 				]
 			})] }),
 			/* @__PURE__ */ $("section", {
 				class: "below",
 				"aria-label": "Numbers and provenance",
-				children: x.map((t, r) => /* @__PURE__ */ $("div", {
+				children: T.map((t, r) => /* @__PURE__ */ $("div", {
 					class: "details",
-					children: [/* @__PURE__ */ $(ua, {
+					children: [/* @__PURE__ */ $(ga, {
 						pane: t,
-						letter: b ? "AB"[r] : ""
-					}), /* @__PURE__ */ $(ra, {
+						letter: w ? "AB"[r] : ""
+					}), /* @__PURE__ */ $(la, {
 						payload: e,
 						look: t.look,
 						image: t.image,
-						letter: b ? "AB"[r] : "",
-						checks: Ir(n, t.view)
+						letter: w ? "AB"[r] : "",
+						checks: Hr(n, t.view)
 					})]
 				}, r))
 			}),
@@ -3465,16 +3553,23 @@ function ha({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				role: "status",
 				children: u
 			}),
-			f !== null && /* @__PURE__ */ $(fa, {
-				step: f,
-				root: m,
-				go: p,
-				update: _
+			/* @__PURE__ */ $("p", {
+				class: "notice",
+				role: "status",
+				children: f
+			}),
+			g !== null && /* @__PURE__ */ $(va, {
+				step: g,
+				root: v,
+				state: i,
+				update: x,
+				go: _,
+				rollout: !!C.image.rollout
 			})
 		]
 	});
 }
-function ga(e, t) {
+function Ta(e, t) {
 	let [n, r] = R(null), [i, a] = R(0), [o, s] = R("");
 	return z(() => {
 		let n = new ct(e, t, () => a((e) => e + 1));
@@ -3485,11 +3580,11 @@ function ga(e, t) {
 		failure: o
 	};
 }
-function _a(e, t, n, r) {
+function Ea(e, t, n, r) {
 	let i = B(e?.read());
 	z(() => {
 		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(Tr(t, n)), i.current = e.read());
+			e && e.read() === i.current && (e.write(jr(t, n)), i.current = e.read());
 		}, 150);
 		return () => clearTimeout(r);
 	}, [
@@ -3499,7 +3594,7 @@ function _a(e, t, n, r) {
 	]), z(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === Tr(t, n) ? t : Er(e.read(), n));
+			i.current = e.read(), r((t) => e.read() === jr(t, n) ? t : Mr(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -3508,33 +3603,39 @@ function _a(e, t, n, r) {
 		r
 	]);
 }
-async function va(e, t, n) {
-	let r = e.link(Tr(t, n));
+async function Da(e, t, n) {
+	let r = e.link(jr(t, n));
 	try {
 		return await navigator.clipboard.writeText(r), "Link copied.";
 	} catch {
 		return `This browser does not let the page copy; the link is ${r}`;
 	}
 }
-function ya(e) {
-	let { look: t } = e;
-	return `${t.label} · ${t.layout.description} · verified to ${t.verification_error.toExponential(0)}`;
+function Oa({ look: e }) {
+	return `${e.label}: ${e.layout.description}; attention verified to ${e.verification_error.toExponential(0)}`;
+}
+function ka() {
+	let [e, t] = R("");
+	return z(() => {
+		let e = setTimeout(() => t(""), Sa);
+		return () => clearTimeout(e);
+	}, [e]), [e, t];
 }
 // src/version.ts
-var ba = 1;
-function xa(e) {
+var Aa = 1;
+function ja(e) {
 	let { format: t, version: n } = e ?? {};
-	if (t !== "vitscope-page" || n !== ba) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ba}: write the page again with the vitscope that is installed`);
+	if (t !== "vitscope-page" || n !== Aa) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${Aa}: write the page again with the vitscope that is installed`);
 	return e;
 }
 // src/widget.tsx
-var Sa = 5e3, Ca = { render({ model: e, el: t }) {
+var Ma = 5e3, Na = { render({ model: e, el: t }) {
 	t.classList.add("vitscope", "in-notebook"), t.dataset.lmSuppressShortcuts = "true";
-	let n = Ea(t, e.get("_picture")), r = new wa(e), i = setTimeout(() => {
-		n.textContent = "The interactive view needs the kernel that made it: run this cell again. Above is its picture.";
-	}, Sa);
+	let n = Ia(t, e.get("_picture")), r = new Pa(e), i = setTimeout(() => {
+		n.textContent = "The interactive view needs the kernel that made it: run this cell again.";
+	}, Ma);
 	return r.header().then((e) => {
-		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(ma, {
+		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ $(Ca, {
 			payload: e,
 			source: r,
 			address: null
@@ -3544,7 +3645,7 @@ var Sa = 5e3, Ca = { render({ model: e, el: t }) {
 	}), () => {
 		clearTimeout(i), r.close(), P(null, t);
 	};
-} }, wa = class {
+} }, Pa = class {
 	model;
 	view = String(Math.random());
 	asked = /* @__PURE__ */ new Map();
@@ -3553,7 +3654,7 @@ var Sa = 5e3, Ca = { render({ model: e, el: t }) {
 	}
 	async header() {
 		let [e] = await this.ask("header", 0);
-		return xa(JSON.parse(e.header ?? "{}"));
+		return ja(JSON.parse(e.header ?? "{}"));
 	}
 	async bytes(e) {
 		let [, t] = await this.ask("block", e), n = t[0];
@@ -3565,7 +3666,7 @@ var Sa = 5e3, Ca = { render({ model: e, el: t }) {
 	}
 	ask(e, t) {
 		return new Promise((n) => {
-			let r = Ta(e === "header", t);
+			let r = Fa(e === "header", t);
 			this.asked.set(r, [...this.asked.get(r) ?? [], (e, t) => n([e, t])]), this.model.send({
 				want: e,
 				index: t,
@@ -3575,18 +3676,20 @@ var Sa = 5e3, Ca = { render({ model: e, el: t }) {
 	}
 	hear = (e, t) => {
 		if (e.view !== this.view) return;
-		let n = Ta(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
+		let n = Fa(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
 		this.asked.delete(n);
 		for (let n of r) n(e, t);
 	};
 };
-function Ta(e, t) {
+function Fa(e, t) {
 	return e ? "header" : `block ${t}`;
 }
-function Ea(e, t) {
-	let n = document.createElement("img");
-	n.src = t, n.alt = "Summary of the look", n.style.maxWidth = "100%";
-	let r = document.createElement("p");
-	return r.textContent = "Opening …", e.replaceChildren(n, r), r;
+function Ia(e, t) {
+	let n = document.createElement("p");
+	if (n.textContent = "Opening …", e.replaceChildren(n), t) {
+		let n = document.createElement("img");
+		n.src = t, n.alt = "A picture of what is shown here", n.style.maxWidth = "100%", e.prepend(n);
+	}
+	return n;
 }
-export { wa as Kernel, Ca as default };
+export { Pa as Kernel, Na as default };
