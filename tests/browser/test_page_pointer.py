@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from browser.viewer import expect, of_each
+from browser.viewer import expect, mass_words, of_each
 
 TOLERANCE = 1e-3  # of a row's maximum
 LAST = 5  # layer
@@ -118,7 +118,8 @@ def test_several_queries_outline_what_holds_their_mass(photo, photo_look):
         weights = row_of(photo_look, query)[1:].reshape(16, 16)
         chosen = top_mass(weights, 0.6)
         assert "patch row {}, column {}".format(*query) in line
-        assert f"{100 * weights[chosen].sum() / weights.sum():.2g} % of the mass in {chosen.sum()} of 256" in line
+        held = 100 * weights[chosen].sum() / weights.sum()
+        assert mass_words(line) == (pytest.approx(held, abs=0.6), chosen.sum(), 256)
 
 
 def test_shift_click_on_a_locked_patch_releases_it_alone(photo):
@@ -185,7 +186,10 @@ def test_direction_turns_the_map_around(photo, photo_look):
 
 def test_nothing_attends_to_a_mean_and_the_page_says_so(photo):
     photo.button("Mean").click()
-    photo.choose("attended by")
+    label = photo.page.locator(".segments label").filter(has_text="attended by")
+    expect(label.locator("input")).to_be_disabled()
+    assert "choose a patch or a prefix token" in label.get_attribute("title")
+    photo.show(locked=["mean"], direction="to")
     expect(photo.page.locator(".caption")).to_contain_text("choose a patch or a prefix token")
     assert photo.page.locator(".top-patches").count() == 0
 

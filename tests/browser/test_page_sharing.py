@@ -40,11 +40,11 @@ def test_a_copied_link_opens_the_same_state(pair, chromium):
     viewer.select("Order", "entropy")
     viewer.page.get_by_label("reversed").check()
     viewer.page.get_by_label("Smooth").check()
-    viewer.slide("Map", 0.45)
+    viewer.slide("Opacity", 0.45)
     viewer.page.get_by_label("difference").check()
     viewer.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     viewer.button("Copy link").click()
-    expect(viewer.page.locator(".announced")).to_have_text("Link copied.")
+    expect(viewer.page.get_by_text("Link copied.")).to_be_visible()
     link = viewer.page.evaluate("navigator.clipboard.readText()")
     address, state = link.split("#")
     assert address == viewer.page.url.split("#")[0]

@@ -23,7 +23,7 @@ def test_the_tour_is_off_until_asked_for_and_has_six_steps(photo):
     for step in range(1, 7):
         expect(tour).to_contain_text(f"Step {step} of 6")
         sentences.append(tour.locator("p").nth(1).inner_text())
-        assert photo.page.locator(".toured").count() == 1
+        expect(photo.page.locator(".toured")).to_have_count(1)
         if step < 6:
             tour.get_by_role("button", name="Next").click()
     assert len(set(sentences)) == 6
@@ -33,7 +33,7 @@ def test_the_tour_is_off_until_asked_for_and_has_six_steps(photo):
     tour.get_by_role("button", name="Next").click()
     tour.get_by_role("button", name="Done").click()
     expect(tour).to_have_count(0)
-    assert photo.page.locator(".toured").count() == 0
+    expect(photo.page.locator(".toured")).to_have_count(0)
 
 
 @pytest.mark.parametrize("end", ["Escape", "Close"])

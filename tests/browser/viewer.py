@@ -1,5 +1,6 @@
 """A page in the browser, as its reader handles it: point, click, choose, read back what is shown."""
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -222,6 +223,12 @@ def written_hash(state: dict) -> str:
 def query_text(query) -> str:
     """(9, 4) → "9,4"; a name as it is."""
     return query if isinstance(query, str) else ",".join(map(str, query))
+
+
+def mass_words(text: str) -> tuple[float, int, int]:
+    """Of "… 60 % of the mass in 23 of 196 patches …": 60.0, 23, 196."""
+    held, count, patches = re.search(r"([\d.]+) % of the mass in (\d+) of (\d+) patches", text).groups()
+    return float(held), int(count), int(patches)
 
 
 def of_each(locator, expression: str) -> list:

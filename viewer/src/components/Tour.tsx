@@ -1,5 +1,5 @@
 /** Six steps for a first visit or a class: each points at a part of the page and says one sentence. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { State } from "../state/state";
 
 interface Step {
@@ -57,7 +57,7 @@ export function Tour(props: {
   const { step, root, go, update } = props;
   const card = useRef<HTMLDivElement>(null);
   const current = STEPS[step];
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = { state: props.state, focus: document.activeElement, top: scrollY };
     return () => {
       update(before.state);
@@ -65,7 +65,7 @@ export function Tour(props: {
       if (before.focus instanceof HTMLElement) before.focus.focus({ preventScroll: true });
     };
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!current) return;
     const { method, ...others } = current.change ?? {};
     update({ ...others, ...(method && (method !== "rollout" || props.rollout) ? { method } : {}) });

@@ -34,7 +34,7 @@ export function isMap(map: MapState): map is AttentionMap {
 export function attentionMap(gallery: Gallery, selection: Selection): MapState {
   const look = lookOf(gallery.payload, selection.view);
   const resolved = resolveQuery(selection.query, look);
-  if (selection.query === OUTSIDE) return { absent: "this model did not see that place" };
+  if (selection.query === OUTSIDE) return { absent: "only one of the crops reaches it" };
   if (!resolved) return { absent: `this model has no query “${selection.query}”` };
   if (selection.direction === "to" && resolved.kind !== "patch" && resolved.kind !== "prefix") {
     return { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" };

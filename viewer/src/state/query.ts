@@ -60,7 +60,7 @@ function longName(name: string): string {
 /** In words, for captions and for those who listen. */
 export function queryWords(query: Query, look: Look): string {
   const resolved = resolveQuery(query, look);
-  if (query === OUTSIDE) return "a place outside this crop";
+  if (query === OUTSIDE) return "a place outside a crop";
   if (!resolved) return query;
   if (resolved.kind === "prefix") return longName(resolved.name);
   if (resolved.kind === "patch") return `patch row ${resolved.row}, column ${resolved.column}`;

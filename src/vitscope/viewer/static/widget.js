@@ -1115,7 +1115,7 @@ function Qt(e) {
 }
 function $t(e, t) {
 	let n = Y(e, t);
-	return e === "outside" ? "a place outside this crop" : n ? n.kind === "prefix" ? Qt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+	return e === "outside" ? "a place outside a crop" : n ? n.kind === "prefix" ? Qt(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
 }
 function en(e, t) {
 	let n = $t(e, t);
@@ -1152,7 +1152,7 @@ function X(e) {
 }
 function on(e, t) {
 	let n = W(e.payload, t.view), r = Y(t.query, n);
-	return t.query === "outside" ? { absent: "this model did not see that place" } : r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? ln(e, t) : un(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
+	return t.query === "outside" ? { absent: "only one of the crops reaches it" } : r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? ln(e, t) : un(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
 }
 function sn(e, t, n) {
 	let r = G(e.payload, t), { patches: i, tokens: a } = at(W(e.payload, t));
@@ -3305,7 +3305,7 @@ var _a = [
 ];
 function va(e) {
 	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = _a[t];
-	return z(() => {
+	return Ce(() => {
 		let t = {
 			state: e.state,
 			focus: document.activeElement,
@@ -3314,7 +3314,7 @@ function va(e) {
 		return () => {
 			i(t.state), scrollTo({ top: t.top }), t.focus instanceof HTMLElement && t.focus.focus({ preventScroll: !0 });
 		};
-	}, []), z(() => {
+	}, []), Ce(() => {
 		if (!o) return;
 		let { method: t, ...r } = o.change ?? {};
 		i({
