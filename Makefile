@@ -24,8 +24,9 @@ lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/lint-imports
 	$(BIN)/python viewer/make_colour_tables.py --check
 
-bench: .venv/dev-ready  ## cost of looking, beside the plain forward pass and naive storing
+bench: .venv/dev-ready  ## cost of looking, beside the plain forward pass and naive storing; and of the page
 	$(BIN)/python benchmarks/look.py
+	$(BIN)/python benchmarks/page.py
 
 viewer: viewer/node_modules/ready  ## build the page's script, style and widget into the package
 	$(NPM) run types
