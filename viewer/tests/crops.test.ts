@@ -50,13 +50,21 @@ describe("a map laid on another crop", () => {
     expect([...resample([1, 2], [2, 1], [3, 1], [-0.25, 0, 1.25, 1])]).toEqual([NaN, 1.5, NaN]);
   });
 
-  test("never has a number beside the old grid taken for one in it", () => {
-    const beyond = resample(Array(35).fill(1), [5, 7], [11, 13], [0.3, -0.1, 1.1, 0.9]);
-    for (let row = 0; row < 11; row++) {
-      for (let column = 0; column < 13; column++) {
-        const [bottom, left] = [0.3 + (0.8 * (row + 1)) / 11, -0.1 + column / 13];
-        expect(Number.isNaN(beyond[row * 13 + column]!)).toBe(bottom > 1 + 1e-9 || left < -1e-9);
+  test.each([-0.1, 0.1])(
+    "never has a number beside the old grid taken for one in it, from %f of its width",
+    (start) => {
+      const beyond = resample(Array(35).fill(1), [5, 7], [11, 13], [0.3, start, 1.1, start + 1]);
+      for (let row = 0; row < 11; row++) {
+        for (let column = 0; column < 13; column++) {
+          const [bottom, left, right] = [
+            0.3 + (0.8 * (row + 1)) / 11,
+            start + column / 13,
+            start + (column + 1) / 13,
+          ];
+          const outside = bottom > 1 + 1e-9 || left < -1e-9 || right > 1 + 1e-9;
+          expect(Number.isNaN(beyond[row * 13 + column]!)).toBe(outside);
+        }
       }
-    }
-  });
+    },
+  );
 });
