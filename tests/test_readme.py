@@ -18,6 +18,8 @@ def test_the_tour_runs(tmp_path, monkeypatch):
     many = blocks[1].replace("    ...", "    results.append((image_id, values))")
     exec(tour + many, names)
     assert (tmp_path / "figures" / "photo" / "heatmaps.png").is_file()
+    for page in ("photo.html", "both.html", "figures/photo/page.html"):
+        assert "vitscope-payload" in (tmp_path / page).read_text(encoding="utf-8")
     assert [len(values) for _, values in names["results"]] == [3, 3]
 
 
