@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import vitscope
 from playwright.sync_api import Browser, sync_playwright
+
+import vitscope
 from vitscope.render.distance import distance_figure
 from vitscope.render.heatmaps import heatmaps_figure
 from vitscope.render.rollout import rollout_figure
