@@ -82,7 +82,7 @@ def test_a_look_is_a_widget_and_what_is_saved_of_it_stays_small(executed):
     (output,) = (output for output in cell.outputs if output.output_type == "execute_result")
     assert "application/vnd.jupyter.widget-view+json" in output.data
     saved = len(json.dumps(output)) + len(json.dumps(executed.metadata.get("widgets", {})))
-    assert saved < 1_500_000
+    assert saved < 1_000_000
 
 
 def test_the_numbers_are_the_closed_forms(executed):

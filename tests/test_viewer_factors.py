@@ -57,6 +57,14 @@ def test_integers_are_within_half_a_step_of_every_column(seed, scale):
     assert float((product_of(integers) - expected).abs().max()) < 2e-4 * float(expected.abs().max())
 
 
+def test_integers_are_several_times_as_exact_as_float16():
+    factors = Factors.of(*operands(tokens=197, dim=61))
+    exact = factors.queries @ factors.keys.mT
+    halves = factors.queries.half().double() @ factors.keys.half().double().mT
+    error, of_halves = (float((found - exact).abs().max()) for found in (product_of(factors.integers(61)), halves))
+    assert 3 * error < of_halves
+
+
 def test_what_is_nowhere_stays_nothing():
     queries, keys = operands()
     zeros = Factors(queries * 0, keys).integers(13)

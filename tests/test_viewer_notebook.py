@@ -13,7 +13,7 @@ from vitscope.viewer import notebook
 from vitscope.viewer.notebook import PICTURE_BYTES, answer, mime_bundle
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-SAVED_BYTES = 1_500_000  # of what a notebook keeps of one output
+SAVED_BYTES = 1_000_000  # of what a notebook keeps of one output
 
 
 @pytest.fixture(scope="module")

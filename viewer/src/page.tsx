@@ -1,6 +1,7 @@
 /** The page of its own: reads the payload that stands in the document, and shows it. */
 import { render } from "preact";
-import { App, type Address } from "./components/App";
+import { App } from "./components/App";
+import type { Address } from "./components/hooks";
 import { embeddedBlocks } from "./numbers/blocks";
 import { checkVersion } from "./version";
 import "./styles/page.css";

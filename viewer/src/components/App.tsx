@@ -1,6 +1,6 @@
 /** The page: holds the state, works out the panes, and hands both to the parts. */
 import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { Gallery } from "../engine/gallery";
+import type { Gallery } from "../engine/gallery";
 import { activeQuery, carriedQuery, firstPane, type Pane, secondPane } from "../engine/pane";
 import { mapWords } from "../engine/words";
 import { downloadCsv, downloadPng, downloadSvg } from "../export/download";
@@ -15,23 +15,16 @@ import { Toggle } from "./fields";
 import { Filmstrip } from "./Filmstrip";
 import { Header } from "./Header";
 import { HeadGrid } from "./HeadGrid";
+import { type Address, useAddress, useGallery, useNotice } from "./hooks";
 import { PaneView } from "./PaneView";
 import { Plots } from "./Plots";
 import { Provenance } from "./Provenance";
 import { TopPatches } from "./TopPatches";
 import { Tour } from "./Tour";
 
-/** Where the state may live outside the page: the address's hash, on a page of its own; nowhere, in a notebook. */
-export interface Address {
-  read(): string;
-  write(hash: string): void;
-  link(hash: string): string;
-}
-
 const HELP =
   "Point at a patch to see where it looks; click or tap to lock it. Keys: arrows move, Enter locks (with shift, adds), Esc releases.";
 const ROLLOUT_HELP = "The rollout starts from the model’s readout; point at a patch to read its weight.";
-const NOTICE_TIME = 6000; // ms
 
 interface AppProps {
   payload: Payload;
@@ -196,55 +189,6 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
   );
 }
 
-interface Opening {
-  gallery: Gallery | null; // once its small numbers are there
-  revision: number; // grows with every decoded layer
-  failure: string;
-}
-
-function useGallery(payload: Payload, source: BlockSource): Opening {
-  const [gallery, setGallery] = useState<Gallery | null>(null);
-  const [revision, setRevision] = useState(0);
-  const [failure, setFailure] = useState("");
-  useEffect(() => {
-    const made = new Gallery(payload, source, () => setRevision((now) => now + 1));
-    made.open().then(
-      () => setGallery(made),
-      (error: unknown) => setFailure(error instanceof Error ? error.message : String(error)),
-    );
-  }, [payload, source]);
-  return { gallery, revision, failure };
-}
-
-/** Keep the hash and the state the same, whichever changes. */
-function useAddress(
-  address: Address | null,
-  state: State,
-  payload: Payload,
-  setState: (next: (state: State) => State) => void,
-): void {
-  const known = useRef(address?.read()); // a hash that somebody else wrote since is theirs, and is read below
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      if (!address || address.read() !== known.current) return;
-      address.write(writeHash(state, payload));
-      known.current = address.read();
-    }, 150);
-    return () => clearTimeout(timer);
-  }, [address, state, payload]);
-  useEffect(() => {
-    if (!address) return;
-    const follow = (): void => {
-      known.current = address.read();
-      setState((now) =>
-        address.read() === writeHash(now, payload) ? now : readHash(address.read(), payload),
-      );
-    };
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
-  }, [address, payload, setState]);
-}
-
 async function copyLink(address: Address, state: State, payload: Payload): Promise<string> {
   const link = address.link(writeHash(state, payload));
   try {
@@ -257,14 +201,4 @@ async function copyLink(address: Address, state: State, payload: Payload): Promi
 
 function summaryOf({ look }: Pane): string {
   return `${look.label}: ${look.layout.description}; attention verified to ${look.verification_error.toExponential(0)}`;
-}
-
-/** A word to the reader, which goes after a while. */
-function useNotice(): [string, (words: string) => void] {
-  const [notice, setNotice] = useState("");
-  useEffect(() => {
-    const timer = setTimeout(() => setNotice(""), NOTICE_TIME);
-    return () => clearTimeout(timer);
-  }, [notice]);
-  return [notice, setNotice];
 }
