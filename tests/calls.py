@@ -2,7 +2,7 @@
 
 import torch
 
-from vitscope.attention.bias import DenseBias
+from vitscope.attention.bias import DenseBias, RelativeBias
 from vitscope.attention.call import AttentionCall
 from vitscope.layout import Layout
 from vitscope.measures.seen import Seen
@@ -24,6 +24,14 @@ def random_call(
         keys=draw(images, heads, keys or tokens, dim),
         bias=DenseBias(draw(1, heads, tokens, keys or tokens)) if bias else None,
     )
+
+
+def relative_bias(grid, prefix, heads, seed=0) -> RelativeBias:
+    """A random bias by offset."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = grid[0] * grid[1]
+    shapes = (2 * grid[0] - 1, 2 * grid[1] - 1), (prefix, prefix + patches), (patches, prefix)
+    return RelativeBias(grid, *(torch.randn(1, heads, *shape, generator=generator) for shape in shapes))
 
 
 def call_of(weights: torch.Tensor) -> AttentionCall:

@@ -1,12 +1,17 @@
-"""The tiled kernels equal the plain ones on random shapes, and hold no layer in full."""
+"""Every body of the kernels equals the plain one on random shapes."""
+
+from dataclasses import fields, replace
 
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
 
-from calls import call_of, random_call
-from vitscope.attention import reference, tiled
+from calls import call_of, random_call, relative_bias
+from vitscope.attention.bias import DenseBias
+from vitscope.attention.kernels import compiled, reference, runs, tiled
+from vitscope.attention.kernels.products import times_transposed
+from vitscope.attention.kernels.statistics import Places
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -14,63 +19,207 @@ SHAPES = st.fixed_dictionaries(
         "heads": st.sampled_from([1, 2, 5]),
         "grid": st.sampled_from([(1, 1), (3, 7), (5, 2), (11, 13)]),
         "prefix": st.sampled_from([0, 1, 2, 5]),
+        "keys": st.sampled_from(["same", "fewer", "more"]),
         "dim": st.sampled_from([1, 7]),
-        "bias": st.booleans(),
+        "bias": st.sampled_from(["none", "dense", "one for all heads", "relative", "hidden keys"]),
         "sharpness": st.sampled_from([0.1, 3.0, 40.0]),
         "seed": st.integers(0, 999),
     }
 )
-TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5}
+# (body, dtype of queries and keys, tolerance as a fraction of the largest): sums are in float32 but for float64
+BODIES = [
+    pytest.param(tiled, torch.float64, 1e-12, id="tiled-float64"),
+    pytest.param(tiled, torch.float32, 2e-5, id="tiled-float32"),
+    pytest.param(compiled, torch.float32, 2e-5, id="compiled-float32"),
+    pytest.param(compiled, torch.float16, 2e-5, id="compiled-float16"),
+    pytest.param(compiled, torch.bfloat16, 2e-5, id="compiled-bfloat16"),
+]
 
 
-def draw(shape, dtype):
-    grid, prefix = shape["grid"], shape["prefix"]
-    names = ("images", "heads", "dim", "bias", "sharpness", "seed")
-    call = random_call(tokens=prefix + grid[0] * grid[1], dtype=dtype, **{name: shape[name] for name in names})
-    y, x = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
+def draw(shape, dtype, *, square=False):
+    """A random call, and where its queries and keys stand."""
+    (rows, columns), prefix = shape["grid"], shape["prefix"]
+    tokens = prefix + rows * columns
+    relative = shape["bias"] == "relative"
+    same = square or relative or shape["keys"] == "same"
+    key_places = rows * columns if same else {"fewer": 1, "more": rows * columns + 6}[shape["keys"]]
+    keys = prefix + key_places
+    names = ("images", "heads", "dim", "sharpness", "seed")
+    call = random_call(tokens=tokens, keys=keys, dtype=dtype, **{name: shape[name] for name in names})
+    generator = torch.Generator().manual_seed(shape["seed"])
+    if relative:
+        call = replace(call, bias=relative_bias(shape["grid"], prefix, shape["heads"], shape["seed"]))
+    elif shape["bias"] == "hidden keys":
+        hidden = torch.rand(1, 1, 1, keys, generator=generator) < 0.4
+        hidden[..., -1] = False
+        call = replace(call, bias=DenseBias(torch.zeros(hidden.shape).masked_fill(hidden, -torch.inf)))
+    elif shape["bias"] != "none":
+        heads = 1 if shape["bias"] == "one for all heads" else shape["heads"]
+        call = replace(call, bias=DenseBias(torch.randn(1, heads, tokens, keys, generator=generator)))
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     places = torch.stack([y.flatten() * 3.0, x.flatten() * 2.0], 1).double()
-    return call, places, prefix
+    own = places if same else torch.rand(key_places, 2, generator=generator).double() * 9
+    return call, Places(places, own)
 
 
 @pytest.fixture(autouse=True)
 def _small_tiles(monkeypatch):
-    monkeypatch.setattr(tiled, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
+    for module in (tiled, runs):
+        monkeypatch.setattr(module, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def assert_close(found, expected, tolerance):
+    """Equal to a fraction of the largest entry, or of 1; NaN where NaN is expected."""
+    assert found.shape == expected.shape
+    scale = float(expected.nan_to_num().abs().max()) if expected.numel() else 0
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance * max(scale, 1), equal_nan=True)
+
+
+def assert_statistics_close(found, expected, tolerance):
+    for field in fields(expected):
+        assert_close(getattr(found, field.name), getattr(expected, field.name), tolerance)
+
+
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
 @settings(max_examples=40, deadline=None)
 @given(shape=SHAPES)
-def test_row_statistics_equal_the_reference(dtype, shape):
-    call, places, prefix = draw(shape, dtype)
-    plain, fast = (module.row_statistics(call, places, prefix) for module in (reference, tiled))
-    for name in ("distance", "rescaled_distance", "entropy", "prefix_mass"):
-        expected, found = getattr(plain, name), getattr(fast, name)
-        assert found.shape == expected.shape
-        torch.testing.assert_close(found, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * 10)
+def test_row_statistics_equal_the_reference(body, dtype, tolerance, shape):
+    call, places = draw(shape, dtype)
+    expected = reference.row_statistics(call, places)
+    assert_statistics_close(body.row_statistics(call, places), expected, tolerance)
+    assert_close(body.normalisers(call), expected.normalisers, tolerance)
 
 
-@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
 @settings(max_examples=25, deadline=None)
-@given(shape=SHAPES, discard=st.sampled_from([0.0, 0.3, 0.9]))
-def test_rollout_kernels_equal_the_reference(fusion, shape, discard):
-    call, _, _ = draw(shape, torch.float64)
-    least = tiled.threshold(call, fusion, discard) if discard else None
+@given(shape=SHAPES)
+def test_output_and_statistics_together_equal_the_reference(body, dtype, tolerance, shape):
+    call, places = draw(shape, dtype)
+    values = torch.randn(call.images, call.heads, call.key_count, 3).to(dtype)
+    found, statistics, nothing = body.attend(call, values, places)
+    expected, plain, _ = reference.attend(call, values, places)
+    assert nothing is None
+    assert_close(found, expected, tolerance)
+    assert_statistics_close(statistics, plain, tolerance)
+
+
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES[1:])
+@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPES)
+def test_statistics_and_fused_heads_equal_the_reference(body, dtype, tolerance, fusion, shape):
+    call, places = draw(shape, dtype, square=True)
+    values = torch.randn(call.images, call.heads, call.key_count, 3)
+    vector = torch.rand(call.images, call.query_count)
+    expected = reference.vector_times_rollout_layer(call, vector, fusion)
+    for found, matrix in (
+        body.statistics_and_fused(call, places, fusion),
+        body.attend(call, values, places, fusion)[1:],
+        reference.statistics_and_fused(call, places, fusion),
+    ):
+        assert_statistics_close(found, reference.row_statistics(call, places), tolerance)
+        assert_close(matrix.vector_times_rollout_layer(vector), expected, 1e-4)  # 16 bits
+
+
+def test_fused_heads_are_kept_to_half_a_step_of_their_rows_largest():
+    call, places = draw({**BASE, "sharpness": 9.0}, torch.float32, square=True)
+    _, matrix = compiled.statistics_and_fused(call, places, "max")
+    expected = reference.fused(call, "max")
+    step = expected.amax(-1, keepdim=True) / (2**15 - 1)
+    assert (
+        float(((matrix.levels * matrix.steps[..., None] - expected).abs() / step).max()) < 0.6
+    )  # the rest is float32's own rounding
+
+
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
+@settings(max_examples=25, deadline=None)
+@given(shape=SHAPES)
+def test_moments_equal_the_reference(body, dtype, tolerance, shape):
+    call, places = draw(shape, dtype)
+    found, expected = body.moments(call, places), reference.moments(call, places)
+    known = expected.mass > 1e-6  # below, next to nothing is divided by next to nothing
+    assert_close(found.mass, expected.mass, tolerance)
+    assert_close(found.centroid[known], expected.centroid[known], 10 * tolerance)
+    extent = float((places.keys - places.keys.mean(0)).square().sum(1).max())  # covariances are differences of such
+    wrong = (found.covariance - expected.covariance)[known].abs()
+    assert not known.any() or float(wrong.max()) <= 10 * tolerance * max(extent, 1)
+
+
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
+@settings(max_examples=25, deadline=None)
+@given(shape=SHAPES)
+def test_column_sums_equal_the_reference(body, dtype, tolerance, shape):
+    call, _ = draw(shape, dtype)
+    vector = torch.rand(call.images, call.query_count).to(call.dtype)
+    arguments = (call, vector, reference.normalisers(call))
+    assert_close(body.column_sums(*arguments), reference.column_sums(*arguments), tolerance)
+
+
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
+@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPES, discard=st.sampled_from([0.0, 0.3, 0.9]), known=st.booleans())
+def test_rollout_kernels_equal_the_reference(body, dtype, tolerance, fusion, shape, discard, known):
+    call, _ = draw(shape, dtype, square=True)
+    least = body.threshold(call, fusion, discard) if discard else None
     if discard:
-        torch.testing.assert_close(least, reference.threshold(call, fusion, discard), rtol=1e-12, atol=0)
-        least = least * (1 - 1e-9)  # off the entry itself, which the two may round to either side
-    vector = torch.rand(call.images, call.query_count, dtype=torch.float64)
-    for kernel in ("rollout_layer", "vector_times_rollout_layer"):
-        arguments = (vector, fusion, least) if kernel.startswith("vector") else (fusion, least)
-        expected, found = (getattr(module, kernel)(call, *arguments) for module in (reference, tiled))
-        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
+        assert_close(least, reference.threshold(call, fusion, discard), tolerance)
+        least = between_entries(call, fusion, least)
+    vector = torch.rand(call.images, call.query_count).to(call.dtype)
+    assert_close(body.rollout_layer(call, fusion, least), reference.rollout_layer(call, fusion, least), 10 * tolerance)
+    normalisers = body.normalisers(call) if known else None
+    found = body.vector_times_rollout_layer(call, vector, fusion, least, normalisers)
+    assert_close(found, reference.vector_times_rollout_layer(call, vector, fusion, least), 10 * tolerance)
+
+
+def between_entries(call, fusion, least):
+    """Bounds as near `least` as can be with no entry close by, which rounding would put on either side."""
+    bounds = []
+    for entries, bound in zip(reference.fused(call, fusion).flatten(1), least, strict=True):
+        ordered = torch.cat([entries.new_zeros(1), entries]).sort().values
+        gaps = ordered[1:] / ordered[:-1].clamp_min(1e-30)
+        wide = torch.nonzero((gaps > 1.01) & (ordered[:-1] >= bound * 0.5))
+        if len(wide):
+            first = int(wide[0])
+            bounds.append((ordered[first] * ordered[first + 1]).sqrt())
+        else:
+            bounds.append(2 * ordered[-1])
+    return torch.stack(bounds)
 
 
 @settings(max_examples=25, deadline=None)
 @given(shape=SHAPES)
-def test_fused_matrix_and_mean_row_equal_the_reference(shape):
-    call, _, prefix = draw(shape, torch.float64)
+def test_fused_matrix_equals_the_reference(shape):
+    call, _ = draw(shape, torch.float64)
     torch.testing.assert_close(tiled.fused(call, "max"), reference.fused(call, "max"))
-    torch.testing.assert_close(tiled.mean_row(call, prefix), reference.mean_row(call, prefix))
+
+
+BASE = {"images": 2, "heads": 5, "grid": (11, 13), "prefix": 2, "keys": "same", "dim": 7, "bias": "dense",
+        "sharpness": 3.0, "seed": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_nothing(threads):
+    call, places = draw(BASE, torch.float32)
+    alone = compiled.row_statistics(call, places)
+    vector = torch.rand(call.images, call.query_count)
+    columns = compiled.column_sums(call, vector, alone.normalisers)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        assert_statistics_close(compiled.row_statistics(call, places), alone, 1e-6)
+        assert_close(compiled.column_sums(call, vector, alone.normalisers), columns, 1e-6)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_compiled_loops_leave_other_calls_to_the_tiled_body():
+    call = random_call(dtype=torch.float32)
+    assert compiled.supports(call)
+    assert not compiled.supports(random_call(dtype=torch.float64))
+    assert not compiled.supports(replace(call, logits_dtype=torch.bfloat16))
+    assert not compiled.supports(call_of(torch.rand(1, 1, 3, 3)))
 
 
 def test_threshold_is_an_entry_of_the_float32_matrix():
@@ -80,16 +229,27 @@ def test_threshold_is_an_entry_of_the_float32_matrix():
     assert float(found) == pytest.approx(float(entries[int(0.9 * 67 * 67)]), rel=1e-6)
 
 
+def test_products_equal_pytorchs_own():
+    rows, keys = torch.randn(13, 7), torch.randn(29, 7)
+    torch.testing.assert_close(times_transposed(rows, keys), rows @ keys.T)
+
+
 def test_statistics_by_hand():
     # two patches 10 apart and a prefix token; the first looks half away, the second all at home
     weights = torch.tensor([[0.2, 0.3, 0.5], [0.0, 0.5, 0.5], [0.4, 0.0, 0.6]], dtype=torch.float64)
     places = torch.tensor([[0.0, 0.0], [6.0, 8.0]], dtype=torch.float64)
     for module in (reference, tiled):
-        rows = module.row_statistics(call_of(weights[None, None]), places, 1)
+        rows = module.row_statistics(call_of(weights[None, None]), Places(places, places))
         assert float(rows.distance) == pytest.approx((5.0 + 0.0) / 2)
+        assert float(rows.squared_distance) == pytest.approx((50.0 + 0.0) / 2)
         assert float(rows.rescaled_distance) == pytest.approx((5.0 + 0.0) / 2)
+        assert float(rows.largest) == pytest.approx((0.5 + 0.6) / 2)
         assert float(rows.prefix_mass) == pytest.approx(0.2)
         assert float(rows.entropy) == pytest.approx((0.693147 + 0.673012) / 2, abs=1e-6)
+        moments = module.moments(call_of(weights[None, None]), Places(places, places))
+        assert moments.centroid[0, 0, 1].tolist() == pytest.approx([3.0, 4.0])  # half on each patch
+        assert moments.covariance[0, 0, 1].tolist() == pytest.approx([9.0, 16.0, 12.0])
+        assert moments.covariance[0, 0, 2].tolist() == pytest.approx([0.0, 0.0, 0.0])
 
 
 def test_biases_reach_the_weights():

@@ -10,6 +10,7 @@ import vitscope
 from toys import ToyViT
 from vitscope.attention import recorder
 from vitscope.errors import ArgumentError, QueryError, VerificationError
+from vitscope.measures.seen import Computed
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_measures_that_need_a_refused_layer_raise_and_others_do_not(look):
     seen = look.attention_seen
     bad = replace(seen.layers[3], refusal="layer 'blocks.3.attn': not the model's own")
     doubtful = replace(
-        look, attention_seen=replace(seen, layers=(*seen.layers[:3], bad, *seen.layers[4:]), _statistics={})
+        look, attention_seen=replace(seen, layers=(*seen.layers[:3], bad, *seen.layers[4:]), computed=Computed())
     )
     for ask in (doubtful.mean_attention_distance, doubtful.rollout, doubtful.entropy, lambda: doubtful.heatmaps(3)):
         with pytest.raises(VerificationError, match=r"blocks\.3.*not the model's own"):
@@ -130,9 +131,10 @@ def test_as_many_rows_are_verified_as_asked_for(bundled, monkeypatch, every_row,
     found = []
     real = recorder.verify
 
-    def counting(call, event, output, rows):
+    def counting(call, event, output, images, rows):
         found.append(call.weights(rows).shape[2])
-        return real(call, event, output, rows)
+        assert output.shape[2] == found[-1]
+        return real(call, event, output, images, rows)
 
     monkeypatch.setattr(recorder, "verify", counting)
     bundled.look(vitscope.sample_photo(), every_row=every_row)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import vitscope
+import vitscope.scope as scope_module
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout
 from vitscope.errors import ArgumentError, ImageError
@@ -33,13 +34,13 @@ def test_measuring_many_equals_looking_at_each(whole, batch_size):
 def test_measuring_runs_batches_and_keeps_nothing_of_them(monkeypatch):
     scope = vitscope.wrap(ToyViT().eval())
     sizes = []
-    real = scope.look
+    real = scope_module.observe
 
-    def look(images):
+    def observe(loaded, images, *others, **choices):
         sizes.append(len(images))
-        return real(images)
+        return real(loaded, images, *others, **choices)
 
-    monkeypatch.setattr(scope, "look", look)
+    monkeypatch.setattr(scope_module, "observe", observe)
     values = scope.measure(torch.randn(7, 3, 8, 12), [Entropy()], batch_size=3)
     assert sizes == []  # nothing before it is asked for
     assert [image_id for image_id, _ in values] == ["tensor"] * 7

@@ -20,6 +20,8 @@ LIBRARY_FILES = {
     "torchvision": "models/torchvision.py",
     "open_clip": "models/open_clip.py",
     "anywidget": "viewer/notebook.py",
+    "numba": "attention/kernels/loops.py",
+    "psutil": "observing.py",
 }
 
 

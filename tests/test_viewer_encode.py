@@ -11,9 +11,9 @@ from hypothesis import given, settings
 
 from calls import call_of, random_call
 from pages import Document, column_errors, row_errors
-from vitscope.attention import reference
 from vitscope.attention.bias import DenseBias, RelativeBias
 from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels import reference
 from vitscope.errors import NotFiniteError
 from vitscope.viewer import encode as encoding
 from vitscope.viewer import fidelity

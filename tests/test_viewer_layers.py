@@ -7,6 +7,7 @@ import pytest
 
 from payloads import carried, document_of, photo
 from vitscope.errors import ArgumentError, QueryError
+from vitscope.measures.seen import Computed
 from vitscope.viewer import html, payload
 from vitscope.viewer.payload import build
 from vitscope.viewer.selection import by_importance, listed
@@ -21,7 +22,7 @@ def refused(look, index, error=1.0):
     seen = look.attention_seen
     layers = list(seen.layers)
     layers[index] = replace(layers[index], refusal="layer 'x': not the model's own", error=error)
-    return replace(look, attention_seen=replace(seen, layers=tuple(layers), _statistics={}))
+    return replace(look, attention_seen=replace(seen, layers=tuple(layers), computed=Computed()))
 
 
 @pytest.mark.parametrize("error", [1.0, float("nan"), float("inf")])

@@ -16,7 +16,7 @@ import vitscope
 from families import FAMILIES, sharpened
 from pages import column_errors, row_errors
 from payloads import carried, document_of, photo, toy
-from vitscope.attention import reference
+from vitscope.attention.kernels import reference
 from vitscope.errors import ArgumentError
 from vitscope.measures.distance import uniform_distance
 from vitscope.viewer import facts, html, payload
@@ -210,7 +210,7 @@ def test_large_pictures_are_carried_smaller(bundled):
     pixels = np.random.default_rng(0).integers(0, 256, (700, 1900, 3), dtype=np.uint8)
     look = bundled.look(pixels)
     noise = Image.fromarray(pixels[:, :700])  # a PNG of noise takes all its bytes
-    shown = replace(look.shown[0], seen=noise)
+    shown = replace(look.shown[0], render=lambda: noise)
     entry = document_of(build(replace(look, shown=(shown,)))).image()
     assert picture(entry["original"]).size == (1280, 472)
     assert entry["original_size"] == [700, 1900]

@@ -1,7 +1,8 @@
 """What was seen of some images of one input size, from which any measure is computed on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from vitscope.attention.reference import Fusion
+from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture
 from vitscope.images.transform import Placement
@@ -31,10 +32,15 @@ class Shown:
     """One image as it was given and as the model saw it."""
 
     name: str
-    seen: Image.Image  # RGB, of the model's input size
+    render: Callable[[], Image.Image]  # what the model saw, RGB, of the model's input size
     original: Picture | None = None  # None where a tensor was given
     placement: Placement | None = None  # where the input lies on the original
     note: str = ""  # what a reader must know of the picture
+
+    @cached_property
+    def seen(self) -> Image.Image:
+        """What `render` gives, made when it is first drawn: most looks are never drawn."""
+        return self.render()
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,25 @@
 """A model ready to be looked through: it takes images and gives Looks."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from os import PathLike, fsdecode
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from vitscope.attention.recorder import Recorder
-from vitscope.attention.tap import Tap
-from vitscope.errors import ArgumentError, CaptureError, ImageError, NotFiniteError, VitscopeError
-from vitscope.images.decode import Picture
-from vitscope.images.naming import path_name
+from vitscope.batches import OnFailure, batches, is_many
+from vitscope.errors import ArgumentError, CaptureError, NotFiniteError
 from vitscope.images.transform import Transform
 from vitscope.layout import LayoutHints
 from vitscope.look import Look
+from vitscope.measures.plan import Plan
 from vitscope.measures.seen import Seen
 from vitscope.models.describe import describe
 from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.loaded import Forward, LoadedModel
 from vitscope.models.registry import load_model
+from vitscope.observing import observe, plan_pass
 from vitscope.provenance import settings_of, state_of_weights
 from vitscope.showing import show
 from vitscope.trace import Traced, trace
@@ -71,16 +68,30 @@ class Scope:
         """
         tensor, shown = show(images, self.transform)
         traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
-        recorder = Recorder(
-            len(tensor),
-            prefix=len(traced.layout.prefix),
-            grid=traced.layout.grid,
-            every_row=every_row,
-            limit_bytes=limit_bytes,
+        planned = plan_pass(traced, len(tensor), self._like(), None, limit_bytes)
+        seen, output = observe(
+            self.loaded, tensor.to(self._like()), traced, planned, every_row=every_row, limit_bytes=limit_bytes
         )
-        with torch.no_grad(), Tap(self.model, recorder):
-            output = self.loaded.forward(self.model, tensor.to(self._like()))
-        return Look(_seen(recorder, traced), shown, settings_of(self.loaded, self.weights_sha256()), output)
+        return Look(seen, shown, settings_of(self.loaded, self.weights_sha256()), output)
+
+    def plan(
+        self,
+        image_size: tuple[int, int] | None = None,
+        *,
+        images: int = 1,
+        measures: Iterable[Measure] | None = None,
+        limit_bytes: int = 2**30,
+    ) -> Plan:
+        """How so many images of (height, width) pixels would be computed, and why; print it.
+
+        `image_size` defaults to the transform's. With `measures` it is the plan of `measure`, else that
+        of `look`. The layout is traced, if it is not known yet.
+        """
+        if image_size is None:
+            if self.transform is None:
+                raise ArgumentError("this model says nothing of its input's size; give image_size=(height, width)")
+            image_size = self.transform.size
+        return plan_pass(self.trace(image_size), images, self._like(), measures, limit_bytes)
 
     def measure(
         self,
@@ -88,34 +99,36 @@ class Scope:
         measures: Iterable[Measure],
         *,
         batch_size: int = 8,
-        on_failure: Callable[[str, VitscopeError], None] | None = None,
+        limit_bytes: int = 2**30,
+        on_failure: OnFailure | None = None,
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
-        """Measure many images, holding queries and keys of the batch in hand only.
+        """Measure many images, keeping of the batch in hand only what the measures need, as `plan` tells.
 
         `images` yields single images as `look` takes them, or (image id, image) pairs; ids default to
         the pictures' names. Yields (image id, {measure: array}), the arrays without the images axis, in
-        the order of the input. An image that cannot be read raises its error, or, with `on_failure`, is
-        reported there as (image id, error) and left out; what the model itself refuses is raised.
+        the order of the input. `limit_bytes` bounds what grows with N², as in `look`, and the fused heads
+        that a rollout may store instead of computing them again. An image that cannot be read raises its
+        error, or, with `on_failure`, is reported there as (image id, error) and left out; what the model
+        itself refuses is raised.
         """
         wanted = list(measures)
         if batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1; found {batch_size}")
-        if not _is_many(images):
+        if not is_many(images):
             raise ArgumentError("one image was given; expected an iterable of them: put it in a list")
-        return self._measure(images, wanted, batch_size, on_failure)
+        return self._measure(batches(images, self.transform, batch_size, on_failure), wanted, limit_bytes)
 
     def _measure(
-        self,
-        images: Iterable[Any],
-        wanted: list[Measure],
-        batch_size: int,
-        on_failure: Callable[[str, VitscopeError], None] | None,
+        self, runs: Iterable[list[tuple[str, Tensor]]], wanted: list[Measure], limit_bytes: int
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
-        for batch in self._batches(images, batch_size, on_failure):
-            look = self.look(torch.stack([tensor for _, tensor in batch]))  # (images, 3, height, width)
-            values = {measure: measure.measure(look.attention_seen) for measure in wanted}
-            del look  # before the next batch is looked at
-            for i, (image_id, _) in enumerate(batch):
+        for run in runs:
+            tensor = torch.stack([image.to(self._like()) for _, image in run])  # (images, 3, height, width)
+            traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
+            planned = plan_pass(traced, len(tensor), tensor, wanted, limit_bytes)
+            seen, _ = observe(self.loaded, tensor, traced, planned, every_row=False, limit_bytes=limit_bytes)
+            values = {measure: measure.measure(seen) for measure in wanted}
+            del seen  # before the next images are looked at
+            for i, (image_id, _) in enumerate(run):
                 yield image_id, {measure: array[i] for measure, array in values.items()}
 
     def trace(self, image_size: tuple[int, int]) -> Traced:
@@ -140,29 +153,6 @@ class Scope:
         """A tensor of the dtype and device that the model's input should have."""
         tensors = (*self.model.parameters(), *self.model.buffers())
         return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))
-
-    def _batches(
-        self, images: Iterable[Any], batch_size: int, on_failure: Callable[[str, VitscopeError], None] | None
-    ) -> Iterator[list[tuple[str, Tensor]]]:
-        """Runs of up to `batch_size` consecutive images of one input size: (image id, (3, height, width))."""
-        batch: list[tuple[str, Tensor]] = []
-        for index, item in enumerate(images):
-            image_id, image = _identified(item)
-            try:
-                tensor, shown = show(image, self.transform)
-                if len(shown) != 1:
-                    raise ImageError(f"found {len(shown)} images in one; expected images one by one")
-            except VitscopeError as error:
-                if on_failure is None:
-                    raise
-                on_failure(image_id or _name_of(image) or f"image {index + 1}", error)
-                continue
-            if batch and (len(batch) == batch_size or batch[-1][1].shape != tensor.shape[1:]):
-                yield batch
-                batch = []
-            batch.append((image_id or shown[0].name, tensor[0].to(self._like())))
-        if batch:
-            yield batch
 
 
 def load(
@@ -236,41 +226,6 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _seen(recorder: Recorder, traced: Traced) -> Seen:
-    """The recorded calls, matched one by one with those that were traced."""
-    found, expected = [call.name for call in recorder.calls], [call.name for call in traced.calls]
-    if found != expected:
-        raise CaptureError(
-            f"the model attended otherwise than when its layout was traced: found {len(found)} attention calls "
-            f"({', '.join(found[:3])} …), expected {len(expected)} ({', '.join(expected[:3])} …); its path must not "
-            "depend on the picture"
-        )
-    pairs = list(zip(recorder.calls, traced.calls, strict=True))
-    layers = tuple(call for call, known in pairs if known.kind == "layer")
-    pooling = next((call for call, known in pairs if known.kind == "readout"), None)
-    return Seen(traced.layout, layers, traced.readout, pooling)
-
-
-def _identified(item: Any) -> tuple[str | None, Any]:
-    if isinstance(item, tuple) and len(cast(tuple[Any, ...], item)) == 2 and isinstance(item[0], str):
-        return cast(tuple[str, Any], item)
-    return None, item
-
-
-def _is_many(images: Any) -> bool:
-    """False for what is one image and would be taken apart by iterating over it."""
-    if isinstance(images, np.ndarray | Tensor):
-        return images.ndim in (1, 4)  # of paths or objects; of pictures
-    return not isinstance(images, str | bytes | bytearray | PathLike | Image.Image | Picture)
-
-
-def _name_of(image: Any) -> str | None:
-    """What to call an image that could not be read."""
-    if isinstance(image, Picture):
-        return image.name
-    return path_name(fsdecode(image)) if isinstance(image, str | PathLike) else None
-
-
 def _require_ready(model: nn.Module) -> None:
     _require_eval(model)
     for name, parameter in model.named_parameters():
@@ -279,8 +234,8 @@ def _require_ready(model: nn.Module) -> None:
 
 
 def _require_eval(model: nn.Module) -> None:
-    training = [name or type(model).__name__ for name, module in model.named_modules() if module.training]
-    if training:
+    if any(module.training for module in model.modules()):
+        training = [name or type(model).__name__ for name, module in model.named_modules() if module.training]
         raise CaptureError(
             f"the model is in training mode ({training[0]}{' and others' if len(training) > 1 else ''}), in which "
             "dropout changes attention at random; call model.eval() first"

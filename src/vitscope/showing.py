@@ -1,6 +1,7 @@
 """From what a user gives as images to the model's input, with what is needed to draw on it later."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -58,7 +59,7 @@ def _preprocessed(images: Any) -> Tensor | None:
             f"found floats of shape {tuple(images.shape)}; expected preprocessed ones (images, 3, height, width), or a "
             "picture as a uint8 NumPy array (height, width, 3)"
         )
-    if not torch.isfinite(images).all():
+    if not torch.isfinite(images.sum(dtype=torch.float64)):  # a sum is quicker than a look at each, and shows both
         raise ImageError("the tensor holds NaN or infinity; expected preprocessed pixels")
     return images
 
@@ -77,21 +78,27 @@ def _pictures(images: Any) -> list[Picture]:
 
 
 def _shown_picture(picture: Picture, transform: Transform) -> Shown:
-    return Shown(picture.name, transform.render(picture), picture, transform.place(picture.size), picture.note)
+    place = transform.place(picture.size)
+    return Shown(picture.name, lambda: transform.render(picture), picture, place, picture.note)
 
 
 def _shown_tensor(tensor: Tensor, transform: Transform | None) -> tuple[Shown, ...]:
     """Pictures of preprocessed tensors: normalisation undone where it is known, else each scaled to its own range."""
-    pixels = tensor.detach().float().cpu()
+    note = "drawn from a preprocessed tensor" + ("" if transform else ", scaled to its own range")
+    own = tensor.detach().clone()  # the caller may change theirs before the picture is drawn
+    return tuple(
+        Shown(f"tensor {i + 1}" if len(own) > 1 else "tensor", partial(_render, image, transform), note=note)
+        for i, image in enumerate(own)
+    )
+
+
+def _render(image: Tensor, transform: Transform | None) -> Image.Image:
+    """The picture of one preprocessed tensor (3, height, width)."""
+    pixels = image.float().cpu()
     if transform is not None:
         mean, std = (torch.tensor(value).view(3, 1, 1) for value in (transform.mean, transform.std))
-        pixels, note = pixels * std + mean, "drawn from a preprocessed tensor"
+        pixels = pixels * std + mean
     else:
-        low, high = pixels.amin((1, 2, 3), keepdim=True), pixels.amax((1, 2, 3), keepdim=True)
+        low, high = pixels.min(), pixels.max()
         pixels = (pixels - low) / (high - low).clamp_min(1e-12)
-        note = "drawn from a preprocessed tensor, scaled to its own range"
-    arrays = (pixels.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()  # (images, height, width, 3)
-    return tuple(
-        Shown(f"tensor {i + 1}" if len(arrays) > 1 else "tensor", Image.fromarray(array), note=note)
-        for i, array in enumerate(arrays)
-    )
+    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy())

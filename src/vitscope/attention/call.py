@@ -1,5 +1,6 @@
 """One attention of one layer, kept as the operands from which any of its rows can be recomputed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.bias import Bias
-from vitscope.errors import VerificationError
+from vitscope.errors import CaptureError, VerificationError
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class AttentionCall:
     logits_dtype: torch.dtype | None = None  # to which the model rounded its logits; None: never below float32
     error: float = 0.0  # largest verification error, as a fraction of the values' magnitude
     refusal: str | None = None  # why this layer must not be used, if it must not
+    kept: bool = True  # whether the operands are the layer's own, or only have their shapes
 
     @property
     def images(self) -> int:
@@ -70,19 +72,29 @@ class AttentionCall:
         if self.refusal is not None:
             raise VerificationError(self.refusal)
 
+    def require_kept(self) -> None:
+        """Raise CaptureError if only the shapes of this layer's operands were kept."""
+        if not self.kept:
+            raise CaptureError(
+                f"layer {self.name!r}: its queries and keys were not kept, as the measures named beforehand did not "
+                "say that they need them (`needs`); name them, or take a look, which keeps all"
+            )
+
+    def without_operands(self) -> "AttentionCall":
+        """The same call, of whose operands only the shapes are held."""
+        hollow = self.map_operands(lambda operand: torch.full_like(operand[:0].sum(), torch.nan).expand(operand.shape))
+        return replace(hollow, bias=None, kept=False)
+
+    def map_operands(self, change: Callable[[Tensor], Tensor]) -> "AttentionCall":
+        """The same call with each of queries, keys and weights, as far as it has them, changed."""
+        operands = {"queries": self.queries, "keys": self.keys, "probabilities": self.probabilities}
+        return replace(self, **{name: None if it is None else change(it) for name, it in operands.items()})
+
     def image(self, index: int) -> "AttentionCall":
         """The same attention of one image; its images axis has length 1."""
 
-        def pick(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor[index : index + 1]
-
-        return replace(
-            self,
-            queries=pick(self.queries),
-            keys=pick(self.keys),
-            bias=None if self.bias is None else self.bias.image(index),
-            probabilities=pick(self.probabilities),
-        )
+        picked = self.map_operands(lambda operand: operand[index : index + 1])
+        return picked if self.bias is None else replace(picked, bias=self.bias.image(index))
 
     def logits(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:
         """Scaled and biased logits of the chosen query rows, before the softmax.

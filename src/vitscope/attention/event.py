@@ -1,5 +1,6 @@
 """An attention as it happens: operands, values and a way to read or write the model's own output."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +47,7 @@ class AttentionEvent:
     softmax_dtype: torch.dtype | None = None  # in which an open softmax was taken
     projection: OutputProjection | None = None
     sequence_first: bool = False  # the output is (tokens, images, features)
+    own_rows: Callable[[Tensor], Tensor] | None = None  # the model's own function, called with these query rows alone
     output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order
 
     @property
@@ -58,6 +60,11 @@ class AttentionEvent:
         operand = self.probabilities if self.queries is None else self.queries
         assert operand is not None
         return operand
+
+    @property
+    def leading(self) -> torch.Size:
+        """The axes before tokens and features: images and heads, in the model's own way."""
+        return self._operand.shape[:-2]
 
     @property
     def key_count(self) -> int:
@@ -86,16 +93,14 @@ class AttentionEvent:
         """The inverse of `read_output`: (images, heads or 1, queries, dim) in the model's own shape."""
         if self.sequence_first:
             return heads[:, 0].transpose(0, 1)
-        leading = self._operand.shape[:-2]
-        output = heads.reshape(*leading, *heads.shape[-2:])
+        output = heads.reshape(*self.leading, *heads.shape[-2:])
         return output if self.output_axes is None else output.permute(self.output_axes)
 
     def zeros(self, images: int) -> Tensor:
         """An answer of zeros, shaped as `read_output` gives it."""
         if self.projection is not None:
             return self.values.new_zeros(images, 1, self.query_count, self.projection.weight.shape[0])
-        leading = self._operand.shape[:-2]
-        return self.by_image(self.values.new_zeros(*leading, self.query_count, self.values.shape[-1]), images)
+        return self.by_image(self.values.new_zeros(*self.leading, self.query_count, self.values.shape[-1]), images)
 
 
 class Observer:

@@ -34,6 +34,13 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if argument(5, "is_causal", False):
         bias = _causal(queries.shape[-2], keys.shape[-2], queries)
     scale = argument(6, "scale", None)
+
+    def own_rows(rows: Tensor) -> Tensor:
+        query, key, value = (argument(i, keyword, None) for i, keyword in enumerate(("query", "key", "value")))
+        few = mask if mask is None or mask.shape[-2] == 1 else mask[..., rows, :]
+        grouped = argument(7, "enable_gqa", False)
+        return F.scaled_dot_product_attention(query[..., rows, :], key, value, few, scale=scale, enable_gqa=grouped)
+
     return AttentionEvent(
         name,
         values,
@@ -41,6 +48,7 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         keys,
         scale=1 / math.sqrt(queries.shape[-1]) if scale is None else float(scale),
         bias=expand_bias(bias, (*queries.shape[:-1], keys.shape[-2])),
+        own_rows=None if argument(5, "is_causal", False) else own_rows,
     )
 
 

@@ -1,6 +1,7 @@
 """Keeps what a forward pass attended with, verified: queries and keys, never layers × heads × N × N."""
 
 import math
+import random
 from dataclasses import replace
 
 import torch
@@ -9,19 +10,38 @@ from torch import Tensor
 from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.attention.verify import verify
+from vitscope.attention.verify import Verification, verify
 from vitscope.errors import CaptureError, NotFiniteError
 
 _PREFIX_ROWS = 2
 _PATCH_ROWS = 6
+_IMAGES = 2  # of each layer, as going through all values of a large batch would cost more than the measures
+
+
+class Reducer:
+    """What a Recorder asks of each attention while its operands are at hand. The base class keeps them all."""
+
+    attends = False  # whether `attend` is to be asked
+
+    def attend(self, number: int, call: AttentionCall, values: Tensor) -> Tensor | None:
+        """The attention's output (images, heads, queries, features), to be used instead of the model's own, or None."""
+        return None
+
+    def take(self, number: int, call: AttentionCall, *, attended: bool) -> bool:
+        """Compute what is wanted of a call that was verified, or refused; whether its operands must be kept.
+
+        `attended` says whether the output of `attend` was found right and is used.
+        """
+        return True
 
 
 class Recorder(Observer):
     """Collects one AttentionCall for each attention of a forward pass over `images` images.
 
-    `prefix` is the number of prefix tokens, some of whose rows are always verified; with `every_row`
-    all rows are. On the patch `grid`, biases that repeat by offset are held as tables. Other biases
-    and bare weights, which grow with N², are kept up to `limit_bytes` in all.
+    In every layer some rows of all heads are verified, on up to two images drawn anew for each layer;
+    of the `prefix` tokens' rows some are always among them. With `every_row` all rows of all images
+    are. On the patch `grid`, biases that repeat by offset are held as tables. Other biases and bare
+    weights, which grow with N², are kept up to `limit_bytes` in all.
     """
 
     def __init__(
@@ -32,6 +52,7 @@ class Recorder(Observer):
         grid: tuple[int, int] = (0, 0),
         every_row: bool = False,
         limit_bytes: int = 2**30,
+        reducer: Reducer | None = None,
     ) -> None:
         self.calls: list[AttentionCall] = []
         self._images = images
@@ -39,54 +60,69 @@ class Recorder(Observer):
         self._grid = grid
         self._every_row = every_row
         self._limit_bytes = limit_bytes
+        self._reducer = reducer or Reducer()
         self._square_bytes = 0
         self._biases: list[Bias] = []
-        self._random = torch.Generator().manual_seed(0)
+        self._random = random.Random(0)
+
+    def before(self, event: AttentionEvent) -> Tensor | None:
+        """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
+        if event.own_rows is None or not self._reducer.attends:
+            return None
+        with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
+            call = self._call(event)
+            output = self._reducer.attend(len(self.calls), call, event.by_image(event.values, self._images))
+            if output is None or not math.isfinite(_total(output)):
+                return None
+            images, rows = self._verified_images(), self._rows(event.query_count)
+            own = event.by_image(event.own_rows(_indices(rows, event.query_count)), self._images)
+            checks = [verify(call, event, found, images, rows) for found in (own, output[:, :, rows])]
+            if not all(check.passed for check in checks):
+                return None  # the model's own output is used, and recorded after it
+            self._record(replace(call, error=max(check.error for check in checks)), event, attended=True)
+            return output.to(event.values.dtype)
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
-            self.calls.append(self._verified(event, output))
+            _require_finite(event, output)
+            call, rows = self._call(event), self._rows(event.query_count)
+            found = event.read_output(output, self._images)[:, :, rows]
+            check = verify(call, event, found, self._verified_images(), rows)
+            self._record(replace(call, error=check.error, refusal=_refusal(call, check)), event, attended=False)
 
-    def _verified(self, event: AttentionEvent, output: Tensor) -> AttentionCall:
-        call = self._call(event)
-        _require_finite(call, output)
-        verification = verify(call, event, output, self._rows(event.query_count))
-        refusal = None
-        if not verification.passed:
-            refusal = (
-                f"layer {event.name!r}: recomputed attention differs from the model's own by "
-                f"{verification.error:.2e} of the values' magnitude, at most {verification.allowed:.2e} is "
-                "rounding; something that vitscope did not see changes this attention, so nothing is shown of it"
-            )
-        return replace(call, error=verification.error, refusal=refusal)
+    def _record(self, call: AttentionCall, event: AttentionEvent, *, attended: bool) -> None:
+        kept = self._reducer.take(len(self.calls), call, attended=attended)
+        self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
     def _call(self, event: AttentionEvent) -> AttentionCall:
         if event.queries is None or event.keys is None:
             assert event.probabilities is not None
-            weights = event.by_image(event.probabilities, self._images)
-            self._count(weights.nbytes, event, "attention weights")
-            return AttentionCall(event.name, probabilities=weights.detach().clone())
+            return AttentionCall(event.name, probabilities=event.by_image(event.probabilities, self._images).detach())
         return AttentionCall(
             event.name,
             scale=event.scale,
-            queries=_copy(event.by_image(event.queries, self._images)),
-            keys=_copy(event.by_image(event.keys, self._images)),
+            queries=event.by_image(event.queries, self._images).detach(),
+            keys=event.by_image(event.keys, self._images).detach(),
             bias=None if event.bias is None else self._bias(event, event.bias),
             logits_dtype=event.logits_dtype,
         )
 
+    def _kept(self, call: AttentionCall, event: AttentionEvent) -> AttentionCall:
+        """The call with compact copies of its operands: views would keep the values alive too."""
+        if call.probabilities is not None:
+            self._count(call.probabilities.nbytes, event, "attention weights")
+        if call.bias is not None and not any(call.bias is known for known in self._biases):
+            self._count(call.bias.nbytes, event, "a position bias or mask")
+            self._biases.append(call.bias)
+        return call.map_operands(lambda operand: operand.clone(memory_format=torch.contiguous_format))
+
     def _bias(self, event: AttentionEvent, term: Tensor) -> Bias | None:
-        """The bias as small as it can be held, and once where layers share it."""
+        """The bias as small as it can be held; the one that an earlier layer kept, where it is the same."""
         term = _without_repeats(event.by_image(term, self._images).detach())
         if not term.any():
             return None
         bias = compress(term, self._grid, self._prefix)
-        for known in self._biases:
-            if bias.equals(known):
-                return known
-        self._count(bias.nbytes, event, "a position bias or mask")
-        self._biases.append(bias)
-        return bias
+        return next((known for known in self._biases if bias.equals(known)), bias)
 
     def _count(self, nbytes: int, event: AttentionEvent, what: str) -> None:
         self._square_bytes += nbytes
@@ -97,18 +133,33 @@ class Recorder(Observer):
                 "Show fewer images at once or a smaller input, or raise limit_bytes"
             )
 
+    def _verified_images(self) -> list[int]:
+        if self._every_row or self._images <= _IMAGES:
+            return list(range(self._images))
+        return self._random.sample(range(self._images), _IMAGES)
+
     def _rows(self, queries: int) -> slice | Tensor:
         """Random query rows, prefix rows among them."""
         if self._every_row or queries <= _PREFIX_ROWS + _PATCH_ROWS:
             return slice(None)
-        prefix = torch.randperm(self._prefix, generator=self._random)[:_PREFIX_ROWS]
-        patches = torch.randint(self._prefix, queries, (_PATCH_ROWS,), generator=self._random)
-        return torch.cat([prefix, patches])
+        prefix = self._random.sample(range(self._prefix), min(_PREFIX_ROWS, self._prefix))
+        patches = [self._random.randrange(self._prefix, queries) for _ in range(_PATCH_ROWS)]
+        return torch.tensor([*prefix, *patches])
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    """A compact copy: the model's own is often a view that would keep the values alive too."""
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+def _indices(rows: slice | Tensor, queries: int) -> Tensor:
+    return torch.arange(queries)[rows]
+
+
+def _refusal(call: AttentionCall, check: Verification) -> str | None:
+    """Why the call must not be used, if it failed the check."""
+    if check.passed:
+        return None
+    return (
+        f"layer {call.name!r}: recomputed attention differs from the model's own by {check.error:.2e} of the values' "
+        f"magnitude, at most {check.allowed:.2e} is rounding; something that vitscope did not see changes this "
+        "attention, so nothing is shown of it"
+    )
 
 
 def _without_repeats(tensor: Tensor) -> Tensor:
@@ -119,12 +170,19 @@ def _without_repeats(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _require_finite(call: AttentionCall, output: Tensor) -> None:
-    """Raise NotFiniteError where NaN or infinity has reached this layer."""
-    parts = {"queries": call.queries, "keys": call.keys, "weights": call.probabilities, "output": output}
-    for part, tensor in parts.items():
-        if tensor is not None and not math.isfinite(float(tensor.sum(dtype=torch.float64))):
-            raise NotFiniteError(
-                f"layer {call.name!r}: NaN or infinity in its {part}; expected finite numbers. Check the weights and "
-                "the input; in float16, activations may overflow where bfloat16 or float32 do not"
-            )
+def _require_finite(event: AttentionEvent, output: Tensor) -> None:
+    """Raise NotFiniteError where NaN or infinity has reached this layer, which its output then shows."""
+    if math.isfinite(_total(output)):
+        return
+    parts = {"queries": event.queries, "keys": event.keys, "weights": event.probabilities, "values": event.values}
+    part = next((part for part, it in parts.items() if it is not None and not torch.isfinite(it).all()), "output")
+    raise NotFiniteError(
+        f"layer {event.name!r}: NaN or infinity in its {part}; expected finite numbers. Check the weights and "
+        "the input; in float16, activations may overflow where bfloat16 or float32 do not"
+    )
+
+
+def _total(tensor: Tensor) -> float:
+    """The sum, in a precision in which finite entries do not overflow."""
+    total = float(tensor.sum(dtype=torch.float64 if tensor.dtype == torch.float64 else torch.float32))
+    return total if math.isfinite(total) else float(tensor.sum(dtype=torch.float64))

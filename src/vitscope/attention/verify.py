@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
@@ -22,27 +23,43 @@ class Verification:
         return self.error <= self.allowed  # False for NaN
 
 
-def verify(call: AttentionCall, event: AttentionEvent, output: Tensor, rows: slice | Tensor) -> Verification:
-    """Compare the chosen query rows of all heads with the model's own `output`.
+def verify(
+    call: AttentionCall,
+    event: AttentionEvent,
+    found: Shaped[Tensor, "images heads_or_1 rows features"],
+    images: list[int],
+    rows: slice | Tensor,
+) -> Verification:
+    """Compare the chosen query rows of all heads, recomputed, with what was `found` for them, in the chosen images.
 
     Two correct computations differ by rounding: of the sum over keys, in the precision of the
     output, by eps · Σ_k A·|v| (not |output|, in which values of opposite sign cancel); and, in the
     precision of sums, of a sum over K keys by about eps · √K and of a logit by eps · |logit|, which
     the softmax turns into a relative error of its weight. Four times all of these is allowed.
     """
-    weights = call.weights(rows)  # (images, heads, rows, keys)
-    values = event.by_image(event.values, call.images).to(call.dtype)  # (images, heads, keys, dim)
-    expected, magnitude = weights @ values, weights @ values.abs()
-    if event.projection is not None:
-        expected, magnitude = event.projection(expected), event.projection.magnitude()(magnitude)
-    found = event.read_output(output, call.images)[:, :, rows].to(call.dtype)
-    error = (expected - found).abs().max() / magnitude.max()
-    growth = math.sqrt(call.key_count) + _largest_logit(call, rows)
-    softmax = event.softmax_dtype or output.dtype
+    all_values = event.by_image(event.values, call.images)  # (images, heads, keys, dim)
+    error, magnitude, logit = 0.0, 0.0, 0.0
+    for i in images:
+        image = call.image(i)
+        weights, values = image.weights(rows), all_values[i : i + 1].to(call.dtype)
+        expected, bound = weights @ values, weights @ values.abs()  # (1, heads, rows, dim)
+        if event.projection is not None:
+            expected, bound = event.projection(expected), event.projection.magnitude()(bound)
+        error = _max(error, (expected - found[i : i + 1].to(call.dtype)).abs())
+        magnitude = _max(magnitude, bound)
+        logit = max(logit, _largest_logit(image, rows))
+    growth = math.sqrt(call.key_count) + logit
+    softmax = event.softmax_dtype or found.dtype
     # A float64 model may take its softmax in float32: then both are no better than that.
     sums = torch.finfo(torch.float32 if torch.finfo(softmax).bits < 64 else call.dtype).eps
-    allowed = 4 * (max(torch.finfo(output.dtype).eps, torch.finfo(softmax).eps) + sums * growth)
-    return Verification(float(error), allowed)
+    allowed = 4 * (max(torch.finfo(found.dtype).eps, torch.finfo(softmax).eps) + sums * growth)
+    return Verification(error / magnitude if magnitude else error, allowed)
+
+
+def _max(least: float, tensor: Tensor) -> float:
+    """The largest of both; NaN where there is one."""
+    largest = float(tensor.max())
+    return largest if math.isnan(largest) else max(least, largest)
 
 
 def _largest_logit(call: AttentionCall, rows: slice | Tensor) -> float:

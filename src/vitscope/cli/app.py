@@ -48,6 +48,7 @@ def look(
     formats: Annotated[str, Parameter(name="--format")] = "png",
     no_page: bool = False,
     page_layers: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    explain: bool = False,
     force: bool = False,
     json: bool = False,
 ) -> int:
@@ -99,12 +100,15 @@ def look(
         Do not write page.html.
     page_layers
         Layers whose attention page.html carries, comma-separated: indexes or names. Default: all that fit into 40 MB.
+    explain
+        Print how the pictures would be computed, and why; write nothing.
     force
         Replace results of an earlier run.
     json
         Print what was done as JSON on standard output.
     """
     from vitscope.cli.arguments import parse_formats, parse_layer, parse_layers, parse_query, parse_size
+    from vitscope.cli.explain import run_explain
     from vitscope.cli.look import ModelOptions, Output, run_look
     from vitscope.render.files import Choices
 
@@ -116,6 +120,9 @@ def look(
         device=device,
         fit=fit,
     )
+    given = ["-" if image == _STDIN else image for image in images]
+    if explain:
+        return run_explain(given, options)
     if output == _STDIN:
         raise ArgumentError("results go to a folder, not to standard output; give one by -o, or --json for a report")
     choices = Choices(
@@ -130,7 +137,6 @@ def look(
         colour_map=colour_map,
         formats=parse_formats(formats),
     )
-    given = ["-" if image == _STDIN else image for image in images]
     if no_page and page_layers is not None:
         raise ArgumentError("found --page-layers with --no-page; expected one of them: without a page it has no layers")
     layers = None if no_page else parse_layers(page_layers)

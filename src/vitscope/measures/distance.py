@@ -16,6 +16,7 @@ from jaxtyping import Float
 from vitscope.errors import ArgumentError
 from vitscope.layout import Layout
 from vitscope.measures import dense
+from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
 
@@ -49,6 +50,10 @@ class MeanAttentionDistance:
     def convention(self) -> str:
         rows = "rows rescaled to 1 over the patches" if self.rescale else "rows not rescaled"
         return f"mean attention distance in {_UNIT_WORDS[self.unit]}; prefix tokens dropped on both axes, {rows}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(statistics=frozenset({self.unit == "unit_square"}))
 
     def measure(self, seen: Seen) -> Float[Measured, "images layers heads"]:
         """The distances, from one pass over the rows; NaN where a layer has fewer heads than another."""

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from vitscope.attention import tiled
 from vitscope.errors import ArgumentError, QueryError
 from vitscope.measures import dense
+from vitscope.measures.needs import Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
@@ -28,6 +28,10 @@ class Heatmaps:
     layer: int | str = -1
     query: Query = None
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(layers=frozenset({self.layer}))
+
     def measure(self, seen: Seen) -> Float[Measured, "images heads rows columns"]:
         """The maps; QueryError where the layer or query does not exist."""
         rows, convention = attention_row(seen, self.layer, self.query)
@@ -44,7 +48,9 @@ def attention_row(seen: Seen, layer: int | str, query: Query) -> tuple[Float[tor
         return _pooling_row(seen, index, resolved)
     call = seen.layer(index)
     if resolved.kind == "mean":
-        row = tiled.mean_row(call, len(seen.layout.prefix))
+        vector = torch.zeros(call.images, call.query_count, dtype=call.dtype, device=call.device)
+        vector[:, len(seen.layout.prefix) :] = 1 / seen.layout.patches
+        row = seen.body(call).column_sums(call, vector, seen.normalisers(index))
     else:
         row = call.weights(slice(resolved.token, resolved.token + 1))[:, :, 0]
     return row, f"attention of the {resolved.name} in layer {index} ({call.name})"

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vitscope.attention import tiled
-from vitscope.attention.reference import Fusion
+from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError
 from vitscope.measures import dense
+from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
@@ -41,6 +42,10 @@ class Rollout:
     def __post_init__(self) -> None:
         _check(self.fusion, self.discard)
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(fusions=frozenset({self.fusion})) if self.discard == 0 else EVERYTHING
+
     def measure(self, seen: Seen) -> Float[Measured, "images rows columns"]:
         """The map from `start_layer` on."""
         first = seen.layer_index(self.start_layer)
@@ -55,7 +60,7 @@ class Rollout:
         product: torch.Tensor | None = None
         for index in range(seen.layer_index(self.start_layer), len(seen.layers)):
             call = seen.layer(index)
-            factor = tiled.rollout_layer(call, self.fusion, self._least(call))
+            factor = seen.body(call).rollout_layer(call, self.fusion, self._least(call, seen))
             product = factor if product is None else factor @ product
         assert product is not None
         return measured(product, self.words)
@@ -76,14 +81,22 @@ class Rollout:
         vector = _start(seen, resolve(self.query, seen), self.fusion)  # (images, tokens)
         trail: list[torch.Tensor] = []
         for index in reversed(range(first, len(seen.layers))):
-            call = seen.layer(index)
-            vector = tiled.vector_times_rollout_layer(call, vector, self.fusion, self._least(call))
+            vector = self._times_layer(seen, index, vector)
             trail.append(vector[:, len(seen.layout.prefix) :])
         maps = torch.stack(trail[::-1], dim=1)  # (images, layers, patches)
         return maps.unflatten(2, seen.layout.grid)
 
-    def _least(self, call: Any) -> torch.Tensor | None:
-        return tiled.threshold(call, self.fusion, self.discard) if self.discard else None
+    def _times_layer(self, seen: Seen, index: int, vector: torch.Tensor) -> torch.Tensor:
+        """The vector (images, tokens) times one layer's factor."""
+        stored = seen.fused(index, self.fusion)
+        if stored is not None and not self.discard:
+            return stored.vector_times_rollout_layer(vector)
+        call = seen.layer(index)
+        least = self._least(call, seen)
+        return seen.body(call).vector_times_rollout_layer(call, vector, self.fusion, least, seen.normalisers(index))
+
+    def _least(self, call: AttentionCall, seen: Seen) -> torch.Tensor | None:
+        return seen.body(call).threshold(call, self.fusion, self.discard) if self.discard else None
 
 
 def rollout(
@@ -119,7 +132,7 @@ def _dense_factor(attention: np.ndarray, fusion: Fusion, discard: float) -> np.n
 
 def _start(seen: Seen, query: ResolvedQuery, fusion: Fusion) -> Float[torch.Tensor, "images tokens"]:
     """The row vector that the backward product starts with."""
-    last = seen.layer(-1)
+    last = seen.layers[-1]
     vector = torch.zeros(last.images, seen.layout.tokens, dtype=last.dtype, device=last.device)
     if query.kind == "token":
         vector[:, query.token] = 1
@@ -128,7 +141,7 @@ def _start(seen: Seen, query: ResolvedQuery, fusion: Fusion) -> Float[torch.Tens
     else:
         assert seen.pooling is not None
         seen.pooling.require_verified()
-        row = tiled.fused(seen.pooling, fusion).mean(1)  # (images, keys)
+        row = seen.body(seen.pooling).fused(seen.pooling, fusion).mean(1)  # (images, keys)
         vector[:, vector.shape[1] - row.shape[1] :] = row
     return vector
 

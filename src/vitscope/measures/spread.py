@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitscope.measures import dense
+from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
 
@@ -22,6 +23,7 @@ class Entropy:
     """Mean entropy of the patch queries' rows, in nats, of every layer and head."""
 
     convention = "entropy of attention rows in nats, over all keys, mean over patch queries"
+    needs = Needs(statistics=frozenset({False}))
 
     def measure(self, seen: Seen) -> Float[Measured, "images layers heads"]:
         return measured(seen.stacked(lambda rows: rows.entropy), self.convention)
@@ -32,6 +34,7 @@ class PrefixMass:
     """Mean weight that the patch queries give to each prefix token, of every layer and head."""
 
     convention = "attention mass on each prefix token, mean over patch queries"
+    needs = Needs(statistics=frozenset({False}))
 
     def measure(self, seen: Seen) -> Float[Measured, "images layers heads prefix"]:
         return measured(seen.stacked(lambda rows: rows.prefix_mass), self.convention)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from vitscope.attention.reference import Fusion
+from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError, OutputError
 from vitscope.images.naming import printable
 from vitscope.look import Look

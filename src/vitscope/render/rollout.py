@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from vitscope.attention.reference import Fusion
+from vitscope.attention.kernels.reference import Fusion
 from vitscope.look import Look
 from vitscope.measures.query import Query
 from vitscope.render.overlay import colour_bar, draw_overlay

@@ -8,6 +8,7 @@ every layer and whatever happened to the tokens on the way. Prefix tokens never 
 Where a layer shows its weights only, the place of its values stands for queries and keys both.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -37,6 +38,8 @@ class TracedCall:
 
     name: str
     kind: Literal["layer", "readout"]
+    heads: int
+    width: int  # features of a head's queries and keys, 0 where only weights are seen
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class _CallPrint:
     """One call in one run: a fingerprint of each query and key, to tell from run to run which ones change."""
 
     name: str
+    heads: int
+    width: int
     queries: Fingerprint
     keys: Fingerprint
 
@@ -95,7 +100,8 @@ def _print_of(event: AttentionEvent) -> _CallPrint:
             f"layer {event.name!r}: NaN or infinity in its queries or keys, on the trace's synthetic pictures. Check "
             "the weights; in float16, activations may overflow where bfloat16 or float32 do not"
         )
-    return _CallPrint(event.name, queries, keys)
+    heads = math.prod(event.leading) // _IMAGES
+    return _CallPrint(event.name, heads, 0 if event.keys is None else event.keys.shape[-1], queries, keys)
 
 
 def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints: LayoutHints, like: Tensor) -> Traced:
@@ -113,7 +119,10 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
         raise NoAttentionError(_NOTHING_SEEN)
     layout = fit_layout(blank[0].queries.tokens, image_size, hints)
     codes = _read_codes(subject, layout, blank)
-    calls = tuple(TracedCall(call.name, _kind(call, layout)) for call in codes)
+    calls = tuple(
+        TracedCall(call.name, _kind(call, layout), seen.heads, seen.width)
+        for call, seen in zip(codes, blank, strict=True)
+    )
     if not any(call.kind == "layer" for call in calls):
         raise LayoutError("every attention found reads an answer out; none is between places of the picture")
     if any(call.kind == "readout" for call in calls):

@@ -6,8 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from vitscope.attention.event import Observer
+from vitscope.attention.kernels.products import linear
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError
 
@@ -34,7 +37,7 @@ class Subject:
         The random state is fixed for the run and afterwards as it was before.
         """
         tap = Tap(self.model, observer)
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), tap:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), _QuickProducts(), tap:
             torch.manual_seed(_SEED)
             output = self._forward(images)
         if tap.lost:
@@ -54,6 +57,23 @@ class Subject:
                 f"the model refused an input of {height} × {width} px: {reason}. If it takes one size only, load it "
                 "with that image_size; if it is called otherwise than model(images), pass forward= to wrap"
             ) from error
+
+
+class _QuickProducts(TorchFunctionMode):
+    """Linear maps by another library: an experiment tells where tokens stand, and its numbers are not kept.
+
+    They are nearly all that a run costs, as attention is switched off.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.linear and len(args) in (2, 3) and not kwargs and not torch.is_autocast_enabled("cpu"):
+            result = linear(args[0], args[1], args[2] if len(args) == 3 else None)
+            if result is not None:
+                return result
+        return func(*args, **kwargs)
 
 
 def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vitscope.attention.bias import Bias, DenseBias, RelativeBias
-from vitscope.attention.statistics import RowStatistics
+from vitscope.attention.kernels.statistics import RowStatistics
 from vitscope.errors import VerificationError
 from vitscope.look import Look
 from vitscope.viewer.blocks import Blocks

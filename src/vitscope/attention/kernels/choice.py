@@ -1,0 +1,60 @@
+"""Which body of the kernels computes: a pure choice from what is known before, with its reason."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+
+from vitscope.attention.call import AttentionCall
+
+BodyName = Literal["tiled", "compiled", "triton"]
+
+# Loading compiled loops takes about half a second, in which the tiled body computes some ten million weights.
+_WORTH_LOADING = 2**23
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A body, and why it was chosen."""
+
+    name: BodyName
+    reason: str
+
+
+def choose(device: str, dtype: torch.dtype, weights: int, installed: frozenset[str]) -> Choice:
+    """The body for calls on `device` ("cpu", "cuda" …) in a model of `dtype`, with so many attention weights in all.
+
+    `installed` names which of Numba ("numba") and Triton ("triton") can be used.
+    """
+    if dtype == torch.float64:
+        return Choice("tiled", "tiles in PyTorch, as the model computes in float64")
+    if device == "cuda" and "triton" in installed:
+        return Choice("triton", "fused Triton kernels, on CUDA")
+    if device != "cpu":
+        missing = "; Triton is not installed" if device == "cuda" else ""
+        return Choice("tiled", f"tiles in PyTorch, on {device}{missing}")
+    if "numba" not in installed:
+        return Choice("tiled", 'tiles in PyTorch; compiled loops, several times faster, come with "vitscope[fast]"')
+    if weights < _WORTH_LOADING:
+        return Choice("tiled", f"tiles in PyTorch: {weights:,} weights are too few to load compiled loops for")
+    return Choice("compiled", "compiled loops (Numba), on the CPU")
+
+
+@cache
+def installed() -> frozenset[str]:
+    """Which optional compilers this machine has."""
+    return frozenset(name for name in ("numba", "triton") if find_spec(name) is not None)
+
+
+def body_for(call: AttentionCall, name: BodyName) -> Any:
+    """The module of that body's kernels, or the tiled one where it cannot take this call."""
+    if name == "compiled":
+        module = import_module("vitscope.attention.kernels.compiled")
+        if module.supports(call):
+            return module
+    elif name == "triton" and call.queries is not None:
+        return import_module("vitscope.attention.kernels.triton")
+    return import_module("vitscope.attention.kernels.tiled")

@@ -1,0 +1,204 @@
+"""The kernels on the CPU: products of queries and keys by oneDNN, what follows in compiled loops.
+
+Every function is `reference`'s function of the same name; what is not here is `tiled`'s. Needs
+Numba; `supports` tells which calls it can take.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels import loops, tiled
+from vitscope.attention.kernels.fused_matrix import FusedMatrix
+from vitscope.attention.kernels.products import times_transposed
+from vitscope.attention.kernels.reference import Fusion
+from vitscope.attention.kernels.runs import HeadLogits, Run, runs_of
+from vitscope.attention.kernels.statistics import MEANS, Places, RowStatistics
+from vitscope.attention.kernels.threads import share
+
+_CODES: dict[Fusion, int] = {"mean": loops.MEAN, "max": loops.MAX, "min": loops.MIN}
+
+fused, rollout_layer, threshold, moments = tiled.fused, tiled.rollout_layer, tiled.threshold, tiled.moments
+
+
+def supports(call: AttentionCall) -> bool:
+    """Whether the loops can take this call: float32 logits of queries and keys, on the CPU."""
+    plain = call.queries is not None and call.logits_dtype is None
+    return plain and call.device.type == "cpu" and call.dtype == torch.float32
+
+
+def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
+    """What `RowStatistics` describes."""
+    return _Pass(call, places).run()
+
+
+def statistics_and_fused(call: AttentionCall, places: Places, fusion: Fusion) -> tuple[RowStatistics, FusedMatrix]:
+    """The statistics, and the heads fused, from the same products."""
+    matrix = FusedMatrix.empty(call)
+    return _Pass(call, places, fusion=fusion, matrix=matrix).run(), matrix
+
+
+def attend(
+    call: AttentionCall,
+    values: Float[Tensor, "images heads keys features"],
+    places: Places,
+    fusion: Fusion | None = None,
+) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
+    """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
+    shape = (call.images, call.query_count, call.heads, values.shape[-1])
+    output = torch.empty(shape).transpose(1, 2)  # heads of a token side by side, as models join them next
+    columns = values.float().transpose(-2, -1).contiguous()  # (images, heads, features, keys)
+
+    def multiply(run: Run, rows: slice, head: int, weights: np.ndarray) -> None:
+        output[run.image, head, rows] = times_transposed(torch.from_numpy(weights), columns[run.image, head])
+
+    matrix = None if fusion is None else FusedMatrix.empty(call)
+    return output, _Pass(call, places, fusion=fusion or "mean", matrix=matrix, on_weights=multiply).run(), matrix
+
+
+class _Pass:
+    """One pass over the rows for their statistics, and what else is wanted of its tiles while they are at hand.
+
+    `matrix` is filled with the heads fused; `on_weights` gets each tile of each head's weights.
+    """
+
+    def __init__(
+        self,
+        call: AttentionCall,
+        places: Places,
+        *,
+        fusion: Fusion = "mean",
+        matrix: FusedMatrix | None = None,
+        on_weights: Callable[[Run, slice, int, np.ndarray], None] | None = None,
+    ) -> None:
+        self._call = call
+        self._fusion: Fusion = fusion
+        self._matrix, self._on_weights = matrix, on_weights
+        self._logits = HeadLogits(call)
+        self._query_prefix, self._key_prefix = places.prefixes(call)
+        self._queries = places.queries.float().numpy()  # (patch queries, 2)
+        self._keys = places.keys.float().T.contiguous().numpy()  # (2, patch keys)
+        self._normalisers = np.empty((call.images, call.heads, call.query_count), np.float32)
+
+    def run(self) -> RowStatistics:
+        call = self._call
+        runs = runs_of(call)
+        means = np.zeros((call.images, call.heads, MEANS + self._key_prefix))
+        for run, sums in zip(runs, share(self._sums, runs), strict=True):
+            means[run.image] += sums
+        found = torch.from_numpy(means / len(self._queries) if len(self._queries) else means * np.nan).float()
+        return RowStatistics.of(found, torch.from_numpy(self._normalisers))
+
+    def _sums(self, run: Run) -> Float[np.ndarray, "heads statistics"]:
+        """Sums over the run's patch queries."""
+        sums = np.zeros((self._call.heads, MEANS + self._key_prefix))
+        for rows, heads in self._logits.tiles(run):
+            skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
+            distances = self._distances(rows.start + skipped, rows.stop)
+            fused = None if self._matrix is None else _Fused(self._fusion, self._call, rows)
+            for head, logits in enumerate(heads):
+                found = self._normalisers[run.image, head, rows]
+                loops.normalise(logits[:skipped], found[:skipped])
+                mean, mass = sums[head, :MEANS], sums[head, MEANS:]
+                loops.add_statistics(logits[skipped:], distances, mean, mass, found[skipped:])
+                if fused is not None:
+                    fused.add(logits, found)
+                if self._on_weights is not None:
+                    loops.to_weights(logits, found)
+                    self._on_weights(run, rows, head, logits)
+            if fused is not None and self._matrix is not None:
+                self._matrix.write(run.image, rows, torch.from_numpy(fused.tile))
+        return sums
+
+    def _distances(self, start: int, stop: int) -> Float[np.ndarray, "rows patches"]:
+        """From the patch queries among rows `start` to `stop` to all patch keys."""
+        queries = self._queries[start - self._query_prefix : stop - self._query_prefix]
+        distances = np.empty((len(queries), self._keys.shape[1]), np.float32)
+        loops.fill_distances(queries, self._keys, distances)
+        return distances
+
+
+class _Fused:
+    """A tile of the heads fused, one head after the other."""
+
+    def __init__(self, fusion: Fusion, call: AttentionCall, rows: slice) -> None:
+        empty = np.inf if fusion == "min" else 0.0
+        self.tile: Float[np.ndarray, "rows keys"] = np.full((rows.stop - rows.start, call.key_count), empty, np.float32)
+        self._code, self._share = _CODES[fusion], np.float32(1 / call.heads)
+
+    def add(self, logits: np.ndarray, normalisers: np.ndarray) -> None:
+        loops.fuse(logits, normalisers, self._code, self._share, self.tile)
+
+
+def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
+    """ln Σ_k exp(logit) of every row."""
+    logits_of = HeadLogits(call)
+    out = np.empty((call.images, call.heads, call.query_count), np.float32)
+
+    def fill(run: Run) -> None:
+        for rows, heads in logits_of.tiles(run):
+            for head, logits in enumerate(heads):
+                loops.normalise(logits, out[run.image, head, rows])
+
+    share(fill, runs_of(call))
+    return torch.from_numpy(out)
+
+
+def column_sums(
+    call: AttentionCall, vector: Float[Tensor, "images queries"], normalisers: Float[Tensor, "images heads queries"]
+) -> Float[Tensor, "images heads keys"]:
+    """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`."""
+    logits_of = HeadLogits(call)
+    known, weights = normalisers.numpy(), vector.float().contiguous().numpy()
+
+    def columns_of(run: Run) -> Float[np.ndarray, "heads keys"]:
+        columns = np.zeros((call.heads, call.key_count), np.float32)
+        for rows, heads in logits_of.tiles(run):
+            for head, logits in enumerate(heads):
+                loops.add_columns(logits, known[run.image, head, rows], weights[run.image, rows], columns[head])
+        return columns
+
+    return _summed_by_image(columns_of, call)
+
+
+def vector_times_rollout_layer(
+    call: AttentionCall,
+    vector: Float[Tensor, "images tokens"],
+    fusion: Fusion,
+    least: Float[Tensor, " images"] | None = None,
+    normalisers: Float[Tensor, "images heads tokens"] | None = None,
+) -> Float[Tensor, "images tokens"]:
+    """A row vector times `rollout_layer`, without forming that; `normalisers`, where they are known, save a pass."""
+    sums = _normalisers_of(call) if normalisers is None else normalisers
+    if fusion == "mean" and least is None:  # rows of A sum to 1, so the identity halves each row of the factor
+        return (column_sums(call, vector, sums).mean(1) + vector) / 2
+    logits_of = HeadLogits(call)
+    known, weights = sums.numpy(), vector.float().contiguous().numpy()
+
+    def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
+        columns = np.zeros(call.key_count, np.float32)
+        bound = np.float32(0 if least is None else least[run.image])
+        for rows, heads in logits_of.tiles(run):
+            fused = _Fused(fusion, call, rows)
+            for head, logits in enumerate(heads):
+                fused.add(logits, known[run.image, head, rows])
+            loops.add_rollout_rows(fused.tile, bound, weights[run.image, rows], rows.start, columns)
+        return columns
+
+    return _summed_by_image(columns_of, call)
+
+
+_normalisers_of = normalisers  # where a parameter has the function's name
+
+
+def _summed_by_image(work: Callable[[Run], np.ndarray], call: AttentionCall) -> Tensor:
+    """The sums over each image's runs, stacked."""
+    runs = runs_of(call)
+    sums: dict[int, np.ndarray] = {}
+    for run, part in zip(runs, share(work, runs), strict=True):
+        sums[run.image] = sums[run.image] + part if run.image in sums else part
+    return torch.from_numpy(np.stack([sums[i] for i in range(call.images)]))

@@ -1,0 +1,56 @@
+"""A layer's heads fused into one N × N matrix and kept, where it saves computing it again."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int16
+from torch import Tensor
+
+from vitscope.attention.call import AttentionCall
+
+_LEVELS = 2**15 - 1
+_ROWS = 128  # taken back to floating point at once
+
+
+@dataclass(frozen=True, eq=False)
+class FusedMatrix:
+    """Fused weights in 16 bits: each row in steps of its largest weight / 32,767.
+
+    As exact as its row's maximum allows, where float16, with the same bytes, is 8 times coarser
+    there. Filled tile by tile.
+    """
+
+    levels: Int16[Tensor, "images queries keys"]
+    steps: Float[Tensor, "images queries"]
+    sums: Float[Tensor, "images queries"]  # of each row
+
+    @staticmethod
+    def nbytes(images: int, queries: int, keys: int) -> int:
+        """What such a matrix holds."""
+        return images * queries * (2 * keys + 8)
+
+    @staticmethod
+    def empty(call: AttentionCall) -> "FusedMatrix":
+        """Room for a layer's fused weights."""
+        images, queries = call.images, call.query_count
+        levels = torch.empty(images, queries, call.key_count, dtype=torch.int16, device=call.device)
+        steps, sums = torch.empty(2, images, queries, device=call.device)
+        return FusedMatrix(levels, steps, sums)
+
+    def write(self, image: int, rows: slice, tile: Float[Tensor, "rows keys"]) -> None:
+        """Keep some rows."""
+        step = tile.amax(-1) / _LEVELS
+        self.levels[image, rows] = (tile / step[:, None]).round_().to(torch.int16)
+        self.steps[image, rows] = step
+        self.sums[image, rows] = tile.sum(-1)
+
+    def vector_times_rollout_layer(self, vector: Float[Tensor, "images tokens"]) -> Float[Tensor, "images tokens"]:
+        """A row vector times this layer's factor of the rollout: plus identity, rows divided by their sums."""
+        share = vector / (self.sums + 1)  # the identity adds 1 to each row's sum
+        weights = share * self.steps
+        out = share.clone()
+        for i in range(len(out)):
+            for first in range(0, self.levels.shape[1], _ROWS):
+                rows = slice(first, first + _ROWS)
+                out[i] += weights[i, rows] @ self.levels[i, rows].to(out.dtype)
+        return out

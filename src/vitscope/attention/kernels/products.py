@@ -1,0 +1,25 @@
+"""Products of matrices on the CPU, by the quickest library that PyTorch carries."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# PyTorch's float32 products go to MKL, which runs at half speed on processors that are not Intel's; oneDNN, which
+# PyTorch carries too, runs at full speed on all. This operator is the way in that torch.compile takes.
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
+    """`torch.nn.functional.linear` of what oneDNN can take; None for what it cannot."""
+    parts = [inputs, weight, *([] if bias is None else [bias])]
+    plain = all(type(part) in (Tensor, torch.nn.Parameter) and part.dtype == torch.float32 for part in parts)
+    if _ONEDNN is None or not plain or any(part.device.type != "cpu" for part in parts) or inputs.dim() < 2:
+        return None
+    return _ONEDNN(inputs, weight, bias, "none", [], "")
+
+
+def times_transposed(rows: Float[Tensor, "rows dim"], keys: Float[Tensor, "keys dim"]) -> Float[Tensor, "rows keys"]:
+    """rows · keysᵀ of float32 matrices on the CPU, in memory of its own."""
+    if _ONEDNN is None:
+        return rows @ keys.T
+    return _ONEDNN(rows, keys, None, "none", [], "")

@@ -1,0 +1,60 @@
+"""What one pass over a layer's rows tells of it, and what it needs to know of the places."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vitscope.attention.call import AttentionCall
+
+NO_MASS = 1e-30  # less than this counts as none, as float32 holds too little of its parts
+MEANS = 5  # in `RowStatistics`, before the prefix masses
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where a layer's patch queries and patch keys stand: (y, x), in a unit of the caller's choice.
+
+    Tokens that stand nowhere (class token, registers) come first and have no place.
+    """
+
+    queries: Float[Tensor, "patch_queries 2"]
+    keys: Float[Tensor, "patch_keys 2"]
+
+    def prefixes(self, call: AttentionCall) -> tuple[int, int]:
+        """How many prefix tokens lead the queries, and the keys."""
+        return call.query_count - len(self.queries), call.key_count - len(self.keys)
+
+
+@dataclass(frozen=True, eq=False)
+class RowStatistics:
+    """Means over the patch queries of one layer, for each image and head; and every row's normaliser.
+
+    Distances are Σ_k A[q, k]·‖pos_q − pos_k‖ over the patch keys, in the unit of the places given.
+    """
+
+    distance: Float[Tensor, "images heads"]  # rows not rescaled
+    squared_distance: Float[Tensor, "images heads"]  # Σ_k A·‖pos_q − pos_k‖², the second moment; not rescaled
+    rescaled_distance: Float[Tensor, "images heads"]  # each row divided by its mass on patches; 0 below `NO_MASS`
+    entropy: Float[Tensor, "images heads"]  # −Σ_k A·ln A over all keys, in nats
+    largest: Float[Tensor, "images heads"]  # max_k A over all keys
+    prefix_mass: Float[Tensor, "images heads prefix"]  # A on each prefix token
+    normalisers: Float[Tensor, "images heads queries"]  # ln Σ_k exp(logit), of all queries, prefix tokens too
+
+    @staticmethod
+    def of(means: Float[Tensor, "images heads statistics"], normalisers: Tensor) -> "RowStatistics":
+        """From the means in the order above, those of each prefix token last."""
+        distance, squared, rescaled, entropy, largest = means[..., :MEANS].unbind(-1)
+        return RowStatistics(distance, squared, rescaled, entropy, largest, means[..., MEANS:].clone(), normalisers)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Where each query's attention lies and how far it spreads, over the patch keys, in the unit of the places given.
+
+    Centroid and covariance are those of the row rescaled to 1 over the patches; NaN where it has no mass there.
+    """
+
+    mass: Float[Tensor, "images heads queries"]  # Σ_k A over the patch keys
+    centroid: Float[Tensor, "images heads queries 2"]  # mean (y, x)
+    covariance: Float[Tensor, "images heads queries 3"]  # yy, xx, yx about the centroid

@@ -1,0 +1,36 @@
+"""Work shared among as many threads as PyTorch is set to use, each of which computes on one core."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def share(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`work` of each item, in order; run at once by up to `torch.get_num_threads()` threads."""
+    threads = torch.get_num_threads()
+    if threads == 1 or len(items) == 1:
+        return [work(item) for item in items]
+    return list(_pool(threads).map(work, items))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads whose own PyTorch operations use one core each."""
+    ready = threading.Barrier(threads + 1)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="vitscope", initializer=torch.set_num_threads, initargs=(1,))
+    for _ in range(threads):
+        pool.submit(ready.wait)  # so that every thread is started, and initialised, here
+    ready.wait()
+    torch.set_num_threads(threads)  # a thread's own setting is also the default for threads to come: put it back
+    return pool
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads

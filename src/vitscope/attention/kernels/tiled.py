@@ -1,0 +1,217 @@
+"""The kernels over tiles of query rows, in PyTorch, for any device: a layer's N × N weights are never held.
+
+Every function is `reference`'s function of the same name. A tile is all heads of one image by as
+many query rows as fit in a few megabytes, so that it stays in the cache between its steps.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels.fused_matrix import FusedMatrix
+from vitscope.attention.kernels.reference import Fusion
+from vitscope.attention.kernels.statistics import MEANS, NO_MASS, Moments, Places, RowStatistics
+
+_TILE_BYTES = 4 * 2**20
+
+
+def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
+    """What `RowStatistics` describes."""
+    return _pass_over_rows(call, places, lambda image, rows, weights: None)
+
+
+def attend(
+    call: AttentionCall,
+    values: Float[Tensor, "images heads keys features"],
+    places: Places,
+    fusion: Fusion | None = None,
+) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
+    """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
+    values = values.to(call.dtype)
+    output = values.new_empty(call.images, call.heads, call.query_count, values.shape[-1])
+    matrix = None if fusion is None else FusedMatrix.empty(call)
+
+    def multiply(image: int, rows: slice, weights: Tensor) -> None:
+        output[image, :, rows] = weights @ values[image]
+        if matrix is not None and fusion is not None:
+            matrix.write(image, rows, _fuse(weights, fusion))
+
+    return output, _pass_over_rows(call, places, multiply), matrix
+
+
+def statistics_and_fused(call: AttentionCall, places: Places, fusion: Fusion) -> tuple[RowStatistics, FusedMatrix]:
+    """The statistics, and the heads fused, from the same products."""
+    matrix = FusedMatrix.empty(call)
+
+    def keep(image: int, rows: slice, weights: Tensor) -> None:
+        matrix.write(image, rows, _fuse(weights, fusion))
+
+    return _pass_over_rows(call, places, keep), matrix
+
+
+def _pass_over_rows(call: AttentionCall, places: Places, also: Callable[[int, slice, Tensor], None]) -> RowStatistics:
+    """The statistics; each tile's image, rows and weights (heads, rows, keys) are handed on to `also`."""
+    query_prefix, key_prefix = places.prefixes(call)
+    queries, keys = (side.to(call.device, call.dtype) for side in (places.queries, places.keys))
+    means = torch.zeros(call.images, call.heads, MEANS + key_prefix, dtype=call.dtype, device=call.device)
+    normalisers = torch.empty(call.images, call.heads, call.query_count, dtype=call.dtype, device=call.device)
+    for i, rows in _tiles(call):
+        logits = call.image(i).logits(rows)[0]  # (heads, rows, keys)
+        weights = torch.softmax(logits, -1)
+        largest = weights.amax(-1)
+        normaliser = logits.amax(-1) - largest.log()  # (heads, rows)
+        normalisers[i, :, rows] = normaliser
+        also(i, rows, weights)
+        first = max(rows.start, query_prefix)  # the tile's first patch query
+        if first < rows.stop:
+            apart = torch.cdist(queries[first - query_prefix : rows.stop - query_prefix], keys)  # (rows, patch keys)
+            parts = (part[:, first - rows.start :] for part in (weights, logits, normaliser, largest))
+            means[i] += _sums(*parts, distances=apart, prefix=key_prefix)
+    means /= len(places.queries)
+    return RowStatistics.of(means, normalisers)
+
+
+def _sums(
+    weights: Tensor, logits: Tensor, normalisers: Tensor, largest: Tensor, distances: Tensor, prefix: int
+) -> Tensor:
+    """(heads, statistics): sums over the rows of what `RowStatistics` lists, in its order, then each prefix mass."""
+    to_patches = weights[..., prefix:]  # (heads, rows, patch keys)
+    travelled = (to_patches * distances).sum(-1)  # (heads, rows)
+    mass = to_patches.sum(-1)
+    # −Σ A·ln A = normaliser − Σ A·logit; a logit of −∞ has no weight
+    surprise = normalisers - (weights * logits.masked_fill(logits == -math.inf, 0)).sum(-1)
+    squared = (to_patches * distances**2).sum(-1)
+    sums = (
+        travelled,
+        squared,
+        torch.where(mass > NO_MASS, travelled / mass, 0),
+        surprise,
+        largest,
+    )
+    return torch.cat([torch.stack([part.sum(-1) for part in sums], -1), weights[..., :prefix].sum(1)], -1)
+
+
+def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
+    """ln Σ_k exp(logit) of every row; 0 for a call that holds the weights themselves."""
+    out = torch.empty(call.images, call.heads, call.query_count, dtype=call.dtype, device=call.device)
+    for i, rows in _tiles(call):
+        out[i, :, rows] = call.image(i).logits(rows)[0].logsumexp(-1)
+    return out
+
+
+def moments(call: AttentionCall, places: Places) -> Moments:
+    """What `Moments` describes: one product of the weights with the coordinates and their products."""
+    _, prefix = places.prefixes(call)
+    keys = places.keys.to(call.device, call.dtype)
+    middle = keys.mean(0)  # squares are taken about it: they cancel less
+    y, x = (keys - middle).unbind(-1)
+    columns = torch.stack([torch.ones_like(y), y, x, y * y, x * x, y * x], -1)  # (patch keys, 6)
+    out = torch.empty(call.images, call.heads, call.query_count, 6, dtype=call.dtype, device=call.device)
+    for i, rows in _tiles(call):
+        out[i, :, rows] = call.image(i).weights(rows)[0, ..., prefix:] @ columns
+    mass, sums = out[..., 0], out[..., 1:] / out[..., :1]
+    y, x, yy, xx, yx = sums.unbind(-1)
+    spread = torch.stack([(yy - y * y).clamp(min=0), (xx - x * x).clamp(min=0), yx - y * x], -1)
+    return Moments(mass, sums[..., :2] + middle, spread)
+
+
+def column_sums(
+    call: AttentionCall, vector: Float[Tensor, "images queries"], normalisers: Float[Tensor, "images heads queries"]
+) -> Float[Tensor, "images heads keys"]:
+    """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`.
+
+    A tile's softmax is quicker than the exponential of logits less `normalisers`, which are not needed here.
+    """
+    out = torch.zeros(call.images, call.heads, call.key_count, dtype=call.dtype, device=call.device)
+    for i, rows in _tiles(call):
+        out[i] += (vector[i, None, None, rows] @ call.image(i).weights(rows)[0])[:, 0]
+    return out
+
+
+def fused(call: AttentionCall, fusion: Fusion) -> Float[Tensor, "images queries keys"]:
+    """The heads of every row fused into one; N × N, for those who ask for the full matrix."""
+    out = torch.empty(call.images, call.query_count, call.key_count, dtype=call.dtype, device=call.device)
+    for i, rows, tile in _fused_tiles(call, fusion):
+        out[i, rows] = tile
+    return out
+
+
+def threshold(call: AttentionCall, fusion: Fusion, discard: float) -> Float[Tensor, " images"]:
+    """The k-th smallest entry of each image's fused matrix, k = ⌊discard·N²⌋ + 1.
+
+    Found exactly without holding the matrix: entries are ≥ 0, so their bit patterns are ordered as
+    they are, and the pattern is found 16 bits at a time from histograms over recomputed tiles.
+    """
+    return torch.stack([_image_threshold(call.image(i), fusion, discard) for i in range(call.images)])
+
+
+def _image_threshold(call: AttentionCall, fusion: Fusion, discard: float) -> Tensor:
+    entries = call.query_count * call.key_count
+    rank = min(int(discard * entries), entries - 1)
+    integers = torch.int64 if call.dtype == torch.float64 else torch.int32
+    found = 0  # the leading bits of the pattern sought
+    for shift in range(torch.iinfo(integers).bits - 16, -1, -16):
+        counts = torch.zeros(2**16, dtype=torch.int64, device=call.device)
+        for _, _, tile in _fused_tiles(call, fusion):
+            patterns = tile.contiguous().view(integers).flatten() >> shift
+            digits = patterns - (found << 16) if shift + 16 < torch.iinfo(integers).bits else patterns
+            counts += torch.bincount(digits[(digits >= 0) & (digits < 2**16)], minlength=2**16)
+        below = counts.cumsum(0)
+        digit = int(torch.searchsorted(below, torch.tensor(rank, device=call.device), right=True))
+        rank -= int(below[digit - 1]) if digit else 0
+        found = (found << 16) + digit
+    return torch.tensor(found, dtype=integers, device=call.device).view(call.dtype)
+
+
+def rollout_layer(
+    call: AttentionCall, fusion: Fusion, least: Float[Tensor, " images"] | None
+) -> Float[Tensor, "images tokens tokens"]:
+    """One factor of the rollout as a full matrix: fused, below `least` zeroed, plus identity, rows summing to 1."""
+    matrix = fused(call, fusion)
+    for i in range(call.images):
+        if least is not None:
+            matrix[i].masked_fill_(matrix[i] < least[i], 0)
+        matrix[i].diagonal().add_(1)
+        matrix[i].div_(matrix[i].sum(-1, keepdim=True))
+    return matrix
+
+
+def vector_times_rollout_layer(
+    call: AttentionCall,
+    vector: Float[Tensor, "images tokens"],
+    fusion: Fusion,
+    least: Float[Tensor, " images"] | None = None,
+    normalisers: Float[Tensor, "images heads tokens"] | None = None,
+) -> Float[Tensor, "images tokens"]:
+    """A row vector times `rollout_layer`, without forming that; needs no `normalisers`, see `column_sums`."""
+    out = torch.zeros_like(vector)
+    for i, rows, tile in _fused_tiles(call, fusion):
+        if least is not None:
+            tile.masked_fill_(tile < least[i], 0)
+        share = vector[i, rows] / (tile.sum(-1) + 1)  # (rows,): the identity adds 1 to each row's sum
+        out[i] += share @ tile
+        out[i, rows] += share
+    return out
+
+
+def _fused_tiles(call: AttentionCall, fusion: Fusion) -> Iterator[tuple[int, slice, Tensor]]:
+    """(image, rows, (rows, keys)) tiles of each image's fused matrix."""
+    for i, rows in _tiles(call):
+        yield i, rows, _fuse(call.image(i).weights(rows)[0], fusion)
+
+
+def _fuse(weights: Float[Tensor, "heads rows keys"], fusion: Fusion) -> Float[Tensor, "rows keys"]:
+    return weights.mean(0) if fusion == "mean" else getattr(weights, f"a{fusion}")(0)
+
+
+def _tiles(call: AttentionCall) -> Iterator[tuple[int, slice]]:
+    """Each image's query rows, in runs whose weights over all heads fit in a tile."""
+    row_bytes = call.heads * call.key_count * call.dtype.itemsize
+    height = max(1, _TILE_BYTES // row_bytes)
+    for image in range(call.images):
+        for first in range(0, call.query_count, height):
+            yield image, slice(first, min(first + height, call.query_count))

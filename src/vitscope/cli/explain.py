@@ -1,0 +1,28 @@
+"""`vitscope look --explain`: how the pictures would be computed, and why; nothing is shown to the model."""
+
+from collections.abc import Sequence
+
+from vitscope.cli.app import DONE, FAILED, SOME_FAILED
+from vitscope.cli.look import ModelOptions, Outcome, picture_of, sources_of
+from vitscope.errors import VitscopeError
+from vitscope.showing import show
+
+
+def run_explain(images: Sequence[str], model: ModelOptions) -> int:
+    """Print the plan of each input size that the pictures come to; the command's exit status."""
+    scope, outcome = model.load(), Outcome()
+    names: dict[tuple[int, int], list[str]] = {}
+    for name, source in sources_of(images):
+        try:
+            tensor, _ = show(picture_of(source), scope.transform)
+        except VitscopeError as error:
+            outcome.failed(name, error)
+            continue
+        names.setdefault((tensor.shape[-2], tensor.shape[-1]), []).append(name)
+    for (height, width), pictures in names.items():
+        listed = pictures[0] if len(pictures) == 1 else f"{pictures[0]} and {len(pictures) - 1} more"
+        print(f"{listed}, one at a time, as {height} × {width} px in {scope.name}")
+        print("\n".join(f"  {line}" for line in str(scope.plan((height, width))).splitlines()))
+    if not outcome.failures:
+        return DONE
+    return SOME_FAILED if names else FAILED

@@ -1,0 +1,97 @@
+"""The plan: which body computes, what is kept and what is stored, from facts alone, with the reason."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+import vitscope
+from toys import ToyViT
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout
+from vitscope.attention.kernels.choice import choose
+from vitscope.attention.kernels.fused_matrix import FusedMatrix
+from vitscope.errors import ArgumentError
+from vitscope.measures.needs import EVERYTHING, Needs
+from vitscope.measures.plan import Facts, plan
+
+BOTH = frozenset({"numba", "triton"})
+GIGABYTE = 10**9
+FACTS = Facts(
+    images=2, tokens=211, layers=tuple((f"blocks.{i}.attn", 3, 17) for i in range(5)), dtype=torch.float32, device="cpu"
+)
+
+
+def plan_of(*measures, facts=FACTS, free=GIGABYTE, limit=GIGABYTE, installed=BOTH):
+    needs = Needs()
+    for measure in measures:
+        needs |= measure.needs
+    return plan(facts, needs, free_bytes=free, limit_bytes=limit, installed=installed)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "weights", "installed", "name", "reason"),
+    [
+        ("cpu", torch.float32, 10**9, BOTH, "compiled", "Numba"),
+        ("cpu", torch.bfloat16, 10**9, BOTH, "compiled", "Numba"),
+        ("cpu", torch.float32, 10**9, frozenset(), "tiled", r"vitscope\[fast\]"),
+        ("cpu", torch.float32, 10**5, BOTH, "tiled", "100,000 weights are too few"),
+        ("cpu", torch.float64, 10**9, BOTH, "tiled", "float64"),
+        ("cuda", torch.float16, 10**5, BOTH, "triton", "CUDA"),
+        ("cuda", torch.float16, 10**5, frozenset({"numba"}), "tiled", "Triton is not installed"),
+        ("mps", torch.float32, 10**9, BOTH, "tiled", "mps"),
+    ],
+)
+def test_the_body_is_chosen_with_its_reason(device, dtype, weights, installed, name, reason):
+    choice = choose(device, dtype, weights, installed)
+    assert choice.name == name
+    assert re.search(reason, choice.reason)
+
+
+def test_a_look_keeps_everything_for_measures_to_come():
+    found = plan(FACTS, None, free_bytes=GIGABYTE, limit_bytes=GIGABYTE, installed=BOTH)
+    assert found.kept == (0, 1, 2, 3, 4)
+    assert (found.early, found.together, found.fusion) == (False, False, None)
+    assert found.kept_bytes == 5 * 2 * (2 * 3 * 211 * 17 * 4)  # layers, queries and keys, float32
+
+
+def test_measures_keep_what_they_need():
+    assert plan_of(Heatmaps(-2)).kept == (3,)
+    assert plan_of(Heatmaps("blocks.1.attn"), Heatmaps(4)).kept == (1, 4)
+    assert plan_of(Entropy()).kept == ()
+    assert plan_of(MeanAttentionDistance(unit="unit_square"), Entropy()).statistics == {True, False}
+    assert plan_of(Rollout(discard=0.5)).kept == (0, 1, 2, 3, 4)
+    assert not plan_of(Heatmaps()).together
+    assert plan_of(Heatmaps(), Entropy()).together
+    assert (Needs() | EVERYTHING).layers is None
+
+
+def test_fused_heads_are_stored_where_they_fit():
+    size = 5 * FusedMatrix.nbytes(2, 211, 211)
+    assert size == 5 * 2 * 211 * (2 * 211 + 8)  # 16 bits an entry; a step and a sum a row
+    stored = plan_of(Rollout("max"))
+    assert (stored.fusion, stored.kept, stored.kept_bytes) == ("max", (), size)
+    for streamed, reason in (
+        (plan_of(Rollout(), limit=size - 1), "limit_bytes is"),
+        (plan_of(Rollout(), free=4 * size - 1), "MB are free"),
+        (plan_of(Rollout("max"), Rollout("min")), "two fusions"),
+        (plan_of(Rollout(), facts=replace(FACTS, dtype=torch.float64)), "float64"),
+        (plan_of(Rollout(), facts=replace(FACTS, device="cuda")), "cuda"),
+    ):
+        assert (streamed.fusion, streamed.kept) == (None, (0, 1, 2, 3, 4))
+        assert reason in streamed.rollout
+    assert plan_of(Rollout(), limit=size, free=4 * size).fusion == "mean"
+
+
+def test_the_plan_can_be_read(whole):
+    text = str(whole.plan((48, 80), images=3, measures=[MeanAttentionDistance(), Rollout(), Heatmaps()]))
+    assert "3 × 241 tokens, 6 layers of 4 heads, float32 on cpu" in text
+    assert "while the model runs, together with its output" in text
+    assert "stored in 16 bits" in text
+    assert "kept of layers 5" in text
+    assert str(whole.plan()).splitlines()[0].endswith("float32 on cpu")
+
+
+def test_a_plan_needs_a_size():
+    with pytest.raises(ArgumentError, match="image_size"):
+        vitscope.wrap(ToyViT().eval()).plan()

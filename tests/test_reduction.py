@@ -1,0 +1,109 @@
+"""What is computed while the model runs equals what is computed afterwards, and leaves the model's output be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import vitscope
+from families import FAMILIES
+from toys import ToyViT
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
+from vitscope.attention import recorder
+from vitscope.attention.kernels import compiled
+from vitscope.errors import CaptureError, VerificationError
+from vitscope.observing import observe, plan_pass
+
+ALL = [MeanAttentionDistance(), MeanAttentionDistance(unit="unit_square"), Entropy(), PrefixMass(), Heatmaps(),
+       Rollout(), Rollout("mean", start_layer=1)]  # fmt: skip
+
+
+def seen_of(scope, images, measures, **changes):
+    """What is seen, and the model's output, as `measure` would have it; `changes` to the plan."""
+    traced = scope.trace(tuple(images.shape[-2:]))
+    planned = replace(plan_pass(traced, len(images), images, measures, 2**30), **changes)
+    return observe(scope.loaded, images, traced, planned, every_row=False, limit_bytes=2**30)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return vitscope.wrap(ToyViT().eval())
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_measures_named_beforehand_equal_those_of_a_look(family):
+    scope = vitscope.wrap(family.make().eval())
+    images = family.images(3, torch.float32)
+    look = scope.look(images).attention_seen
+    for (_, found), index in zip(scope.measure(list(images), ALL, batch_size=3), range(3), strict=True):
+        for measure in ALL:
+            expected = measure.measure(look)[index]
+            scale = np.abs(expected).max(initial=0)
+            np.testing.assert_allclose(found[measure], expected, rtol=1e-4, atol=1e-4 * scale)
+
+
+def test_the_models_output_is_its_own_but_for_rounding(toy):
+    images = torch.randn(5, 3, 8, 12)
+    _, plain = seen_of(toy, images, ALL, together=False)
+    _, output = seen_of(toy, images, ALL, together=True)
+    assert torch.equal(plain, toy.model(images))
+    torch.testing.assert_close(output, plain, rtol=1e-5, atol=1e-5 * float(plain.abs().max()))
+
+
+def test_what_no_measure_needs_is_not_kept(toy):
+    seen, _ = seen_of(toy, torch.randn(2, 3, 8, 12), [Entropy(), Heatmaps(0)])
+    assert [call.kept for call in seen.layers] == [True, *[False] * (len(seen.layers) - 1)]
+    assert all(call.queries.untyped_storage().nbytes() < 64 for call in seen.layers[1:])
+    assert (seen.layers[1].images, seen.layers[1].heads) == (2, seen.layers[0].heads)
+    with pytest.raises(CaptureError, match="not kept"):
+        Heatmaps(1).measure(seen)
+    with pytest.raises(CaptureError, match="not kept"):
+        Rollout(discard=0.5).measure(seen)
+
+
+@pytest.mark.parametrize("fault", ["output", "nan", "statistics only"])
+def test_an_output_that_is_not_the_models_is_not_used(toy, monkeypatch, fault):
+    real = compiled.attend
+
+    def attend(call, values, places, fusion=None):
+        output, *others = real(call, values, places, fusion)
+        if fault == "output":
+            output[:, -1] *= 1.01
+        elif fault == "nan":
+            output[0, 0, -1] = torch.nan
+        return output, *others
+
+    monkeypatch.setattr(compiled, "attend", attend)
+    images = torch.randn(2, 3, 8, 12)
+    seen, output = seen_of(toy, images, ALL, together=True)
+    same = torch.equal(output, toy.model(images))
+    assert same == (fault != "statistics only")
+    assert all(call.refusal is None for call in seen.layers)
+
+
+def test_a_measure_that_says_nothing_of_its_needs_gets_everything(toy):
+    class Queries:
+        def measure(self, seen):
+            return seen.layer(1).queries.numpy()
+
+    ((_, found),) = toy.measure(torch.randn(1, 3, 8, 12), [measure := Queries()])
+    assert np.isfinite(found[measure]).all()
+
+
+def test_a_refused_layer_raises_where_it_is_needed(toy, monkeypatch):
+    real = recorder.verify
+    doubted = toy.look(torch.zeros(1, 3, 8, 12)).layers[1].name
+
+    def doubt(call, *others):
+        found = real(call, *others)
+        return replace(found, error=1.0) if call.name == doubted else found
+
+    monkeypatch.setattr(recorder, "verify", doubt)
+    images = torch.randn(1, 3, 8, 12)
+    with pytest.raises(VerificationError, match=doubted):
+        list(toy.measure(images, [Entropy()]))
+    with pytest.raises(VerificationError, match=doubted):
+        list(toy.measure(images, [Rollout()]))
+    ((_, found),) = toy.measure(images, [Heatmaps(0)])
+    assert np.isfinite(found[Heatmaps(0)]).all()
