@@ -6,6 +6,7 @@ from torch import nn
 
 import toys
 from toys import ToyViT
+from vitscope.attention.kernels.products import linear
 from vitscope.errors import CaptureError, LayoutError, NoAttentionError, NotFiniteError
 from vitscope.layout import LayoutHints
 from vitscope.trace import trace
@@ -163,3 +164,12 @@ def test_an_input_that_the_model_refuses_is_said():
 
     with pytest.raises(CaptureError, match=r"refused an input of 12 × 20 px: Input width .* image_size"):
         traced(Fixed())
+
+
+def test_the_experiments_linear_maps_are_pytorchs_own():
+    inputs, weight, bias = torch.randn(2, 3, 7), torch.randn(5, 7), torch.randn(5)
+    for term in (bias, None):
+        expected = torch.nn.functional.linear(inputs, weight, term)
+        torch.testing.assert_close(linear(inputs, weight, term), expected)
+    assert linear(inputs.double(), weight.double(), None) is None
+    assert linear(inputs.half(), weight, None) is None

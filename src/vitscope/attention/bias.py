@@ -69,12 +69,14 @@ class RelativeBias:
     def rows(self, rows: Rows) -> Tensor:
         prefix, tokens = self.from_prefix.shape[2:]
         index = torch.arange(tokens, device=self.table.device)[rows]
+        count = int((index < prefix).sum())
+        if (index[:count] >= prefix).any():  # prefix rows among others
+            return torch.cat([self.rows(index[i : i + 1]) for i in range(len(index))], 2)
+        patches = index[count:] - prefix
         out = self.table.new_empty(1, self.table.shape[1], len(index), tokens)
-        first = index < prefix
-        patches = index[~first] - prefix
-        out[:, :, first] = self.from_prefix[:, :, index[first]]
-        out[:, :, ~first, :prefix] = self.to_prefix[:, :, patches]
-        out[:, :, ~first, prefix:] = self._between(patches)
+        out[:, :, :count] = self.from_prefix[:, :, index[:count]]
+        out[:, :, count:, :prefix] = self.to_prefix[:, :, patches]
+        out[:, :, count:, prefix:] = self._between(patches)
         return out
 
     def image(self, index: int) -> "RelativeBias":
@@ -91,12 +93,11 @@ class RelativeBias:
         )
 
     def _between(self, queries: Tensor) -> Tensor:
-        """(1, heads, queries, patches), read from the table."""
+        """(1, heads, queries, patches): each query's window of the table."""
         rows, columns = self.grid
-        keys = torch.arange(rows * columns, device=queries.device)
-        offset_y = keys // columns - (queries // columns)[:, None] + rows - 1  # (queries, patches)
-        offset_x = keys % columns - (queries % columns)[:, None] + columns - 1
-        return self.table[:, :, offset_y, offset_x]
+        # (1, heads, rows, columns, rows, columns), a view
+        windows = self.table.unfold(2, rows, 1).unfold(3, columns, 1)
+        return windows[:, :, rows - 1 - queries // columns, columns - 1 - queries % columns].flatten(-2)
 
 
 def compress(term: Tensor, grid: tuple[int, int], prefix: int) -> Bias:
