@@ -187,6 +187,27 @@ def between_entries(call, fusion, least):
     return torch.stack(bounds)
 
 
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
+@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+def test_ties_at_the_threshold_stay(body, dtype, tolerance, fusion):
+    call, _ = draw({**BASE, "sharpness": 0.0, "bias": "none"}, dtype, square=True)  # uniform: all entries are equal
+    vector = torch.rand(call.images, call.query_count).to(call.dtype)
+    least = body.threshold(call, fusion, 0.9)
+    found = body.vector_times_rollout_layer(call, vector, fusion, least, body.normalisers(call))
+    assert_close(found, body.vector_times_rollout_layer(call, vector, fusion), 10 * tolerance)
+
+
+@pytest.mark.parametrize("body", [tiled, compiled])
+def test_hidden_keys_receive_nothing_at_all(body):
+    call, _ = draw({**BASE, "bias": "hidden keys"}, torch.float32)
+    hidden = call.bias.term[0, 0, 0] == -torch.inf
+    vector = torch.ones(call.images, call.query_count)
+    columns = body.column_sums(call, vector, body.normalisers(call))
+    assert hidden.any()
+    assert (columns[..., hidden] == 0).all()
+    assert (columns[..., ~hidden] > 0).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(shape=SHAPES)
 def test_fused_matrix_equals_the_reference(shape):

@@ -23,6 +23,7 @@ LIBRARY_FILES = {
     "numba": "attention/kernels/loops.py",
     "psutil": "observing.py",
 }
+TRITON_FILES = "attention/kernels/triton"  # several files, all of one body
 
 
 def test_public_names_are_sorted_and_exist():
@@ -53,6 +54,12 @@ def imported(path: Path) -> set[str]:
 def test_each_library_is_imported_in_one_file_alone(library):
     files = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if library in imported(path)}
     assert files == {LIBRARY_FILES[library]}
+
+
+def test_triton_is_imported_by_its_own_body_alone():
+    files = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if "triton" in imported(path)}
+    assert files
+    assert all(file.startswith(TRITON_FILES) for file in files)
 
 
 def modules_after(statement: str) -> set[str]:

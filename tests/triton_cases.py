@@ -66,9 +66,15 @@ def as_in_qkv(call: AttentionCall) -> AttentionCall:
     return replace(call, queries=queries, keys=keys)
 
 
+def feature_first(call: AttentionCall) -> AttentionCall:
+    """Operands whose tokens, not features, lie next to each other."""
+    queries, keys = (operand.mT.contiguous().mT for operand in (call.queries, call.keys))
+    return replace(call, queries=queries, keys=keys)
+
+
 def narrow(call: AttentionCall, dtype: torch.dtype) -> AttentionCall:
     """A model that rounds its logits, of operands whose products are exact: rounding has then one right answer."""
-    queries, keys = ((operand * 4).round() / 4 for operand in (call.queries, call.keys))
+    queries, keys = ((operand * 16).round() / 16 for operand in (call.queries, call.keys))
     return replace(call, queries=queries, keys=keys, logits_dtype=dtype)
 
 
@@ -76,7 +82,7 @@ def narrow(call: AttentionCall, dtype: torch.dtype) -> AttentionCall:
 CASES: dict[str, tuple[Callable[[torch.dtype], AttentionCall], int, int]] = {  # call, query prefix, key prefix
     "plain": (lambda dtype: random_call(tokens=67, dim=5, dtype=dtype), 1, 1),
     "sharp": (lambda dtype: random_call(images=1, tokens=73, dim=7, sharpness=12.0, dtype=dtype), 0, 0),
-    "wide": (lambda dtype: random_call(images=1, heads=1, tokens=67, dim=79, dtype=dtype), 5, 5),
+    "wide": (lambda dtype: feature_first(random_call(images=1, heads=1, tokens=67, dim=79, dtype=dtype)), 5, 5),
     "more keys": (lambda dtype: random_call(images=1, tokens=71, keys=139, dim=11, dtype=dtype), 0, 5),
     "more queries": (lambda dtype: random_call(images=1, tokens=137, keys=67, dim=3, dtype=dtype), 5, 1),
     "one query": (lambda dtype: random_call(tokens=1, keys=71, dim=17, dtype=dtype), 0, 1),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ BodyName = Literal["tiled", "compiled", "triton"]
 
 # Loading compiled loops takes about half a second, in which the tiled body computes some ten million weights.
 _WORTH_LOADING = 2**23
+_LEAST_VERSIONS = {"numba": (0, 61), "triton": (3, 3)}
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,16 @@ def choose(device: str, dtype: torch.dtype, weights: int, installed: frozenset[s
 
 @cache
 def installed() -> frozenset[str]:
-    """Which optional compilers this machine has."""
-    return frozenset(name for name in ("numba", "triton") if find_spec(name) is not None)
+    """Which optional compilers this machine has, new enough."""
+    return frozenset(name for name, least in _LEAST_VERSIONS.items() if _version_of(name) >= least)
+
+
+def _version_of(package: str) -> tuple[int, ...]:
+    """Major and minor version; empty where it is not installed."""
+    try:
+        return tuple(int(part) for part in version(package).split(".")[:2])
+    except PackageNotFoundError:
+        return ()
 
 
 def body_for(call: AttentionCall, name: BodyName) -> Any:
@@ -55,6 +64,8 @@ def body_for(call: AttentionCall, name: BodyName) -> Any:
         module = import_module("vitscope.attention.kernels.compiled")
         if module.supports(call):
             return module
-    elif name == "triton" and call.queries is not None:
-        return import_module("vitscope.attention.kernels.triton")
+    elif name == "triton":
+        module = import_module("vitscope.attention.kernels.triton")
+        if module.supports(call):
+            return module
     return import_module("vitscope.attention.kernels.tiled")

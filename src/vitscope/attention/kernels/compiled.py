@@ -173,20 +173,21 @@ def vector_times_rollout_layer(
     normalisers: Float[Tensor, "images heads tokens"] | None = None,
 ) -> Float[Tensor, "images tokens"]:
     """A row vector times `rollout_layer`, without forming that; `normalisers`, where they are known, save a pass."""
+    if least is not None:  # a bound must meet the very entries that it was taken from, to the last bit, or ties fall
+        return tiled.vector_times_rollout_layer(call, vector, fusion, least)
     sums = _normalisers_of(call) if normalisers is None else normalisers
-    if fusion == "mean" and least is None:  # rows of A sum to 1, so the identity halves each row of the factor
+    if fusion == "mean":  # rows of A sum to 1, so the identity halves each row of the factor
         return (column_sums(call, vector, sums).mean(1) + vector) / 2
     logits_of = HeadLogits(call)
     known, weights = sums.numpy(), vector.float().contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns = np.zeros(call.key_count, np.float32)
-        bound = np.float32(0 if least is None else least[run.image])
         for rows, heads in logits_of.tiles(run):
             fused = _Fused(fusion, call, rows)
             for head, logits in enumerate(heads):
                 fused.add(logits, known[run.image, head, rows])
-            loops.add_rollout_rows(fused.tile, bound, weights[run.image, rows], rows.start, columns)
+            loops.add_rollout_rows(fused.tile, weights[run.image, rows], rows.start, columns)
         return columns
 
     return _summed_by_image(columns_of, call)

@@ -159,8 +159,8 @@ def fuse(logits, normalisers, fusion, share, fused):
 
 @_loop
 @no_type_check
-def add_rollout_rows(fused, least, vector, first, columns):
-    """Add vector · (rows of the rollout's factor) to `columns`: below `least` dropped, identity, divided by the sum.
+def add_rollout_rows(fused, vector, first, columns):
+    """Add vector · (rows of the rollout's factor) to `columns`: plus identity, divided by the row's sum.
 
     Row r of `fused` is the factor's row `first` + r.
     """
@@ -168,7 +168,6 @@ def add_rollout_rows(fused, least, vector, first, columns):
         row = fused[r]
         total = _float(1)
         for k in range(row.shape[0]):
-            row[k] = row[k] if row[k] >= least else _float(0)
             total += row[k]
         share = vector[r] / total
         for k in range(row.shape[0]):
