@@ -24,9 +24,15 @@ lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/lint-imports
 	$(BIN)/python viewer/make_colour_tables.py --check
 
-bench: .venv/dev-ready  ## cost of looking, beside the plain forward pass and naive storing; and of the page
-	$(BIN)/python benchmarks/look.py
-	$(BIN)/python benchmarks/page.py
+# `make bench LARGEST=65536` goes on to 4,096 px, which takes an hour or more.
+LARGEST ?= 16384
+
+bench: .venv/bench-ready  ## cost of looking, beside every other way to the same numbers, into benchmarks/results/
+	$(BIN)/python benchmarks/look.py --save
+	$(BIN)/python benchmarks/growth.py --save --largest $(LARGEST)
+	$(BIN)/python benchmarks/throughput.py --save
+	$(BIN)/python benchmarks/breakdown.py --save
+	$(BIN)/python benchmarks/page.py --save
 
 viewer: viewer/node_modules/ready  ## build the page's script, style and widget into the package
 	$(NPM) run types
@@ -51,6 +57,10 @@ clean:
 
 .venv/dev-ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/bench-ready: .venv/dev-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 
 viewer/node_modules/ready: viewer/package.json viewer/package-lock.json .venv/dev-ready

@@ -1,6 +1,6 @@
 """What a page costs: to write it, its file, to open it, and to answer the pointer, in Chromium.
 
-    python benchmarks/page.py [--sizes 197 3601] [--opens 5] [--moves 100]
+    python benchmarks/page.py [--sizes 197 3601] [--opens 5] [--moves 100] [--save]
 
 Prints Markdown. Each size is one photograph seen by a ViT of timm with random weights, named by its number
 of tokens. Opening is counted from the start of the navigation (file://, a fresh window each time) to the
@@ -10,14 +10,15 @@ map drawn, and to the frame after that, by when it can be seen. Thumbnails follo
 The times are the browser's own, with whatever else the machine is doing: median, and the 95th of 100.
 """
 
-import argparse
-import os
 import shutil
 import statistics
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import machine
+import report
 
 FLAGS = [
     "--no-sandbox",
@@ -150,24 +151,29 @@ def spread(times: list[float]) -> str:
 
 def main() -> None:
     """Print the table."""
+    import torch
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = report.parser(__doc__, threads=False)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--opens", type=int, default=5)
     parser.add_argument("--moves", type=int, default=100)
     options = parser.parse_args()
+    say = report.writer(report.new_result("page") if options.save else None)
+    say("# What a page costs\n")
+    loads = [machine.load()]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         rows = {}
         for name in options.sizes:
             rows[SIZES[name].title] = measure(browser, SIZES[name], Path(folder), options.opens, options.moves)
-        print(f"Chromium {browser.version}, {os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}\n")
+            loads.append(machine.load())
+        say(
+            f"{machine.paragraph(machine.facts(torch.get_num_threads()))} Chromium {browser.version}. Random weights; "
+            f"the photograph bundled with vitscope. {machine.load_words(loads)}\n"
+        )
         browser.close()
-    columns = list(next(iter(rows.values())))
-    print(f"| | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
-    for title, row in rows.items():
-        print(f"| {title} | {' | '.join(row.values())} |")
+    say(report.table(["", *next(iter(rows.values()))], [[title, *row.values()] for title, row in rows.items()]))
 
 
 if __name__ == "__main__":

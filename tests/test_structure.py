@@ -74,7 +74,7 @@ def test_importing_vitscope_imports_nothing_heavy():
 def test_optional_libraries_wait_until_a_model_needs_them():
     loaded = modules_after("import vitscope.scope, vitscope.render.plot, vitscope.cli.look")
     assert "torch" in loaded
-    assert not loaded & {"timm", "transformers", "torchvision", "open_clip"}
+    assert not loaded & {"timm", "transformers", "torchvision", "open_clip", "numba"}
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
