@@ -145,6 +145,15 @@ def test_a_layer_that_lies_is_refused_and_its_neighbours_are_not():
         first.require_verified()
 
 
+def test_two_images_of_a_batch_are_verified_or_all_if_asked():
+    recorder = Recorder(11)
+    drawn = [recorder._verified_images() for _ in range(60)]
+    assert all(len(set(images)) == 2 for images in drawn)
+    assert set().union(*drawn) == set(range(11))  # over many layers every image has its turn
+    assert Recorder(2)._verified_images() == [0, 1]
+    assert Recorder(11, every_row=True)._verified_images() == list(range(11))
+
+
 def test_some_rows_are_verified_prefix_rows_among_them():
     rows = Recorder(1, prefix=5)._rows(1000).tolist()
     assert sum(row < 5 for row in rows) == 2

@@ -33,4 +33,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return pool
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # where processes fork, the child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
