@@ -40,7 +40,7 @@ def state_of_weights(model: nn.Module) -> tuple[Any, ...]:
     Where each tensor lies, PyTorch's count of changes in place, and, as changes through `.data` are
     not counted, the sum of some entries.
     """
-    tensors = [tensor.detach() for tensor in model.state_dict().values()]
+    tensors = [tensor.detach() for tensor in (*model.parameters(), *model.buffers())]
     places = tuple((tensor.data_ptr(), tuple(tensor.shape), tensor.dtype, _version(tensor)) for tensor in tensors)
     sums = [_sampled(tensor).sum(dtype=torch.float64) for tensor in tensors if not tensor.is_complex()]
     return places, torch.stack([total.cpu() for total in sums]).numpy().tobytes() if sums else b""

@@ -41,13 +41,14 @@ def verify(
     error, magnitude, logit = 0.0, 0.0, 0.0
     for i in images:
         image = call.image(i)
-        weights, values = image.weights(rows), all_values[i : i + 1].to(call.dtype)
+        weights, largest = _weights(image, rows)
+        values = all_values[i : i + 1].to(call.dtype)
         expected, bound = weights @ values, weights @ values.abs()  # (1, heads, rows, dim)
         if event.projection is not None:
             expected, bound = event.projection(expected), event.projection.magnitude()(bound)
         error = _max(error, (expected - found[i : i + 1].to(call.dtype)).abs())
         magnitude = _max(magnitude, bound)
-        logit = max(logit, _largest_logit(image, rows))
+        logit = max(logit, largest)
     growth = math.sqrt(call.key_count) + logit
     softmax = event.softmax_dtype or found.dtype
     # A float64 model may take its softmax in float32: then both are no better than that.
@@ -62,8 +63,9 @@ def _max(least: float, tensor: Tensor) -> float:
     return largest if math.isnan(largest) else max(least, largest)
 
 
-def _largest_logit(call: AttentionCall, rows: slice | Tensor) -> float:
+def _weights(call: AttentionCall, rows: slice | Tensor) -> tuple[Tensor, float]:
+    """(images, heads, rows, keys), and the largest logit, by absolute value, that they come from."""
     if call.probabilities is not None:
-        return 0.0
+        return call.weights(rows), 0.0
     logits = call.logits(rows)
-    return float(logits.masked_fill(logits.isinf(), 0).abs().max())
+    return torch.softmax(logits, -1), float(logits.masked_fill(logits.isinf(), 0).abs().max())
