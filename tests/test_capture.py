@@ -1,6 +1,7 @@
 """The tap sees each attention as the model computes it, changes nothing, and refuses what it cannot prove."""
 
 import threading
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,7 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import toys
+from calls import random_call
 from toys import SPELLINGS, ToyViT
+from vitscope.attention.bias import DenseBias
 from vitscope.attention.recorder import Recorder
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError, NotFiniteError, VerificationError
@@ -146,12 +149,14 @@ def test_a_layer_that_lies_is_refused_and_its_neighbours_are_not():
 
 
 def test_two_images_of_a_batch_are_verified_or_all_if_asked():
-    recorder = Recorder(11)
-    drawn = [recorder._verified_images() for _ in range(60)]
+    recorder, call = Recorder(11), random_call(images=11)
+    drawn = [recorder._verified_images(call) for _ in range(60)]
     assert all(len(set(images)) == 2 for images in drawn)
     assert set().union(*drawn) == set(range(11))  # over many layers every image has its turn
-    assert Recorder(2)._verified_images() == [0, 1]
-    assert Recorder(11, every_row=True)._verified_images() == list(range(11))
+    own_masks = replace(call, bias=DenseBias(torch.randn(11, 1, 1, call.key_count)))
+    assert recorder._verified_images(own_masks) == list(range(11))
+    assert Recorder(2)._verified_images(call) == [0, 1]
+    assert Recorder(11, every_row=True)._verified_images(call) == list(range(11))
 
 
 def test_some_rows_are_verified_prefix_rows_among_them():
@@ -222,3 +227,19 @@ def test_dropout_that_is_on_is_refused():
 
     with pytest.raises(CaptureError, match=r"model\.eval\(\)"):
         record(ToyViT(dropping).eval(), torch.randn(1, 3, 12, 20))
+
+
+def test_queries_that_see_no_key_are_refused():
+    class Hidden(nn.Module):
+        def forward(self, x):
+            mask = torch.ones(5, 7, dtype=torch.bool)
+            mask[3] = False
+            return torch.nn.functional.scaled_dot_product_attention(x[:, :, :5], x, x, attn_mask=mask)
+
+    model = Hidden()
+    with (
+        pytest.raises(CaptureError, match="hides every key from some queries"),
+        torch.no_grad(),
+        Tap(model, Recorder(2)),
+    ):
+        model(torch.randn(2, 3, 7, 4))

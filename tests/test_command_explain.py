@@ -46,3 +46,9 @@ def test_a_broken_picture_is_told(here, capsys):
     assert "broken.png" in err
     assert out.startswith("a.png")
     assert run(capsys, "broken.png")[0] == 1
+
+
+def test_a_plan_is_for_people(here, capsys):
+    status, _, err = run(capsys, "a.png", "--json")
+    assert status == 2
+    assert "--json with --explain" in err

@@ -1,5 +1,6 @@
 """A Look: what it says of the images, the layers and the points of the original picture."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -147,3 +148,9 @@ def test_a_picture_is_no_folder_to_save_into(look, tmp_path, name):
     with pytest.raises(ArgumentError, match="expected a folder"):
         look.save(tmp_path / name)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_look_can_be_pickled(look):
+    copied = pickle.loads(pickle.dumps(look))
+    np.testing.assert_array_equal(copied.heatmaps(), look.heatmaps())
+    assert copied.shown[0].seen.size == look.shown[0].seen.size

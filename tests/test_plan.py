@@ -9,16 +9,21 @@ import torch
 import vitscope
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout
-from vitscope.attention.kernels.choice import choose
+from vitscope.attention.kernels import choice
+from vitscope.attention.kernels.choice import Choice, choose
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.errors import ArgumentError
 from vitscope.measures.needs import EVERYTHING, Needs
-from vitscope.measures.plan import Facts, plan
+from vitscope.measures.plan import Facts, LayerFacts, plan
 
 BOTH = frozenset({"numba", "triton"})
 GIGABYTE = 10**9
 FACTS = Facts(
-    images=2, tokens=211, layers=tuple((f"blocks.{i}.attn", 3, 17) for i in range(5)), dtype=torch.float32, device="cpu"
+    images=2,
+    tokens=211,
+    layers=tuple(LayerFacts(f"blocks.{i}.attn", 3, 17) for i in range(5)),
+    dtype=torch.float32,
+    device="cpu",
 )
 
 
@@ -36,6 +41,7 @@ def plan_of(*measures, facts=FACTS, free=GIGABYTE, limit=GIGABYTE, installed=BOT
         ("cpu", torch.bfloat16, 10**9, BOTH, "compiled", "Numba"),
         ("cpu", torch.float32, 10**9, frozenset(), "tiled", r"vitscope\[fast\]"),
         ("cpu", torch.float32, 10**5, BOTH, "tiled", "100,000 weights are too few"),
+        ("cpu", torch.float32, None, BOTH, "compiled", "Numba"),
         ("cpu", torch.float64, 10**9, BOTH, "tiled", "float64"),
         ("cuda", torch.float16, 10**5, BOTH, "triton", "CUDA"),
         ("cuda", torch.float16, 10**5, frozenset({"numba"}), "tiled", "Triton is not installed"),
@@ -43,15 +49,15 @@ def plan_of(*measures, facts=FACTS, free=GIGABYTE, limit=GIGABYTE, installed=BOT
     ],
 )
 def test_the_body_is_chosen_with_its_reason(device, dtype, weights, installed, name, reason):
-    choice = choose(device, dtype, weights, installed)
-    assert choice.name == name
-    assert re.search(reason, choice.reason)
+    found = choose(device, dtype, weights, installed)
+    assert found.name == name
+    assert re.search(reason, found.reason)
 
 
 def test_a_look_keeps_everything_for_measures_to_come():
     found = plan(FACTS, None, free_bytes=GIGABYTE, limit_bytes=GIGABYTE, installed=BOTH)
     assert found.kept == (0, 1, 2, 3, 4)
-    assert (found.early, found.together, found.fusion) == (False, False, None)
+    assert (found.early, found.together, found.fusion) == (False, 0, None)
     assert found.kept_bytes == 5 * 2 * (2 * 3 * 211 * 17 * 4)  # layers, queries and keys, float32
 
 
@@ -76,7 +82,7 @@ def test_fused_heads_are_stored_where_they_fit():
         (plan_of(Rollout(), free=4 * size - 1), "MB are free"),
         (plan_of(Rollout("max"), Rollout("min")), "two fusions"),
         (plan_of(Rollout(), facts=replace(FACTS, dtype=torch.float64)), "float64"),
-        (plan_of(Rollout(), facts=replace(FACTS, device="cuda")), "cuda"),
+        (plan_of(Rollout(), facts=replace(FACTS, device="cuda")), "on CUDA"),
     ):
         assert (streamed.fusion, streamed.kept) == (None, (0, 1, 2, 3, 4))
         assert reason in streamed.rollout
@@ -95,3 +101,30 @@ def test_the_plan_can_be_read(whole):
 def test_a_plan_needs_a_size():
     with pytest.raises(ArgumentError, match="image_size"):
         vitscope.wrap(ToyViT().eval()).plan()
+
+
+def test_layers_of_which_only_weights_are_seen_are_counted():
+    facts = replace(FACTS, layers=(LayerFacts("open", 3, 0, replaceable=False), *FACTS.layers[1:]))
+    found = plan_of(Heatmaps(0), Entropy(), facts=facts)
+    assert found.kept_bytes == 2 * 3 * 211 * 211 * 4
+    assert found.together == 4
+    assert "together with its output (in 4 of 5 layers)" in str(found)
+
+
+def test_a_body_that_does_not_load_is_not_chosen(monkeypatch):
+    chosen = Choice("compiled", "compiled loops")
+    assert choice.settle(chosen) is chosen
+    monkeypatch.setattr(choice, "_trouble_of", lambda name: "Numba needs NumPy 2.3 or less")
+    settled = choice.settle(chosen)
+    assert settled.name == "tiled"
+    assert "do not load here: Numba needs NumPy 2.3 or less" in settled.reason
+
+
+def test_what_cannot_be_imported_is_told_in_its_own_words(monkeypatch):
+    def refuse(name):
+        raise RuntimeError("cannot cache function\nno locator")
+
+    choice._trouble_of.cache_clear()
+    monkeypatch.setattr(choice, "import_module", refuse)
+    assert choice._trouble_of("compiled") == "cannot cache function"
+    choice._trouble_of.cache_clear()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import vitscope
+import vitscope.scope as scope_module
 from families import FAMILIES
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
@@ -45,8 +46,8 @@ def test_measures_named_beforehand_equal_those_of_a_look(family):
 
 def test_the_models_output_is_its_own_but_for_rounding(toy):
     images = torch.randn(5, 3, 8, 12)
-    _, plain = seen_of(toy, images, ALL, together=False)
-    _, output = seen_of(toy, images, ALL, together=True)
+    _, plain = seen_of(toy, images, ALL, together=0)
+    _, output = seen_of(toy, images, ALL)
     assert torch.equal(plain, toy.model(images))
     torch.testing.assert_close(output, plain, rtol=1e-5, atol=1e-5 * float(plain.abs().max()))
 
@@ -76,7 +77,7 @@ def test_an_output_that_is_not_the_models_is_not_used(toy, monkeypatch, fault):
 
     monkeypatch.setattr(compiled, "attend", attend)
     images = torch.randn(2, 3, 8, 12)
-    seen, output = seen_of(toy, images, ALL, together=True)
+    seen, output = seen_of(toy, images, ALL)
     same = torch.equal(output, toy.model(images))
     assert same == (fault != "statistics only")
     assert all(call.refusal is None for call in seen.layers)
@@ -107,3 +108,39 @@ def test_a_refused_layer_raises_where_it_is_needed(toy, monkeypatch):
         list(toy.measure(images, [Rollout()]))
     ((_, found),) = toy.measure(images, [Heatmaps(0)])
     assert np.isfinite(found[Heatmaps(0)]).all()
+
+
+def test_inference_mode_and_threads(toy):
+    images = torch.randn(2, 3, 8, 12)
+    expected = [values for _, values in toy.measure(images, ALL)]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with torch.inference_mode():
+            found = [values for _, values in toy.measure(images, ALL)]
+            look = toy.look(images)
+            look.rollout()
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(found, expected, strict=True):
+        for measure in ALL:
+            np.testing.assert_allclose(one[measure], other[measure], rtol=1e-4, atol=1e-6)
+
+
+def test_the_default_dtype_does_not_reach_the_output(toy):
+    images = torch.randn(2, 3, 8, 12)
+    expected = toy.model(images).detach()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        _, output = seen_of(toy, images, ALL)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_all_images_of_a_size_are_computed_alike(toy, monkeypatch):
+    plans = []
+    real = scope_module.plan_pass
+    monkeypatch.setattr(scope_module, "plan_pass", lambda *given: plans.append(given[1]) or real(*given))
+    list(toy.measure(torch.randn(5, 3, 8, 12), ALL, batch_size=2))
+    assert plans == [2]

@@ -27,7 +27,7 @@ def batches(
         try:
             tensor, shown = show(image, transform)
             if len(shown) != 1:
-                raise ImageError(f"found {len(shown)} images in one; expected images one by one")
+                raise ImageError(f"found {len(shown)} images in one; expected images one by one: list(tensor)")
         except VitscopeError as error:
             if on_failure is None:
                 raise

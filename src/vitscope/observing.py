@@ -1,18 +1,19 @@
 """One forward pass under observation: as planned, recorded, and matched with what was traced."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import torch
 from torch import Tensor
 
-from vitscope.attention.kernels.choice import installed
+from vitscope.attention.kernels.choice import installed, settle
 from vitscope.attention.recorder import Recorder
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError
 from vitscope.measures.needs import EVERYTHING, Needs
-from vitscope.measures.plan import Facts, Plan, plan
+from vitscope.measures.plan import Facts, LayerFacts, Plan, plan
 from vitscope.measures.reduction import Reduction
 from vitscope.measures.seen import Seen
 from vitscope.models.loaded import LoadedModel
@@ -24,14 +25,18 @@ def plan_pass(traced: Traced, images: int, like: Tensor, measures: Iterable[Any]
 
     `measures` None: they are not known before. A measure that does not say what it needs gets everything.
     """
-    layers = tuple((call.name, call.heads, call.width) for call in traced.calls if call.kind == "layer")
+    layers = tuple(
+        LayerFacts(call.name, call.heads, call.width, call.replaceable) for call in traced.calls if call.kind == "layer"
+    )
     facts = Facts(images, traced.layout.tokens, layers, like.dtype, like.device.type)
     needs = None
     if measures is not None:
         needs = Needs()
         for measure in measures:
             needs |= getattr(measure, "needs", EVERYTHING)
-    return plan(facts, needs, free_bytes=_free_bytes(like), limit_bytes=limit_bytes, installed=installed())
+    planned = plan(facts, needs, free_bytes=_free_bytes(like), limit_bytes=limit_bytes, installed=installed())
+    settled = settle(planned.choice)
+    return planned if settled is planned.choice else replace(planned, choice=settled, together=0)
 
 
 def observe(
@@ -46,6 +51,7 @@ def observe(
         grid=traced.layout.grid,
         every_row=every_row,
         limit_bytes=limit_bytes,
+        held_bytes=planned.facts.fused_bytes if planned.fusion else 0,
         reducer=reduction if planned.early else None,
     )
     with torch.no_grad(), Tap(loaded.model, recorder):

@@ -62,9 +62,9 @@ class Scope:
 
         `images`: a path, URL, PIL image, uint8 array (height, width, 3), or a list of them, of one
         input size; a float tensor (images, 3, height, width) is taken as already preprocessed.
-        `every_row` verifies every query row instead of some. `limit_bytes` bounds what grows with
-        N²: position biases, and weights whose queries and keys cannot be followed. Raises ImageError,
-        CaptureError, LayoutError and their kin.
+        `every_row` verifies every query row of every image, instead of some rows of two images a layer.
+        `limit_bytes` bounds what grows with N²: position biases, and weights whose queries and keys cannot
+        be followed. Raises ImageError, CaptureError, LayoutError and their kin.
         """
         tensor, shown = show(images, self.transform)
         traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
@@ -109,23 +109,27 @@ class Scope:
         the order of the input. `limit_bytes` bounds what grows with N², as in `look`, and the fused heads
         that a rollout may store instead of computing them again. An image that cannot be read raises its
         error, or, with `on_failure`, is reported there as (image id, error) and left out; what the model
-        itself refuses is raised.
+        itself refuses is raised. On the CPU, layers' outputs may be computed together with what is
+        measured of them, and then equal the model's own up to rounding, which is verified as in `look`.
         """
         wanted = list(measures)
         if batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1; found {batch_size}")
         if not is_many(images):
             raise ArgumentError("one image was given; expected an iterable of them: put it in a list")
-        return self._measure(batches(images, self.transform, batch_size, on_failure), wanted, limit_bytes)
+        return self._measure(batches(images, self.transform, batch_size, on_failure), batch_size, wanted, limit_bytes)
 
     def _measure(
-        self, runs: Iterable[list[tuple[str, Tensor]]], wanted: list[Measure], limit_bytes: int
+        self, runs: Iterable[list[tuple[str, Tensor]]], batch_size: int, wanted: list[Measure], limit_bytes: int
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
+        plans: dict[tuple[int, int], Plan] = {}  # one for each input size, so that all its images are computed alike
         for run in runs:
             tensor = torch.stack([image.to(self._like()) for _, image in run])  # (images, 3, height, width)
-            traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
-            planned = plan_pass(traced, len(tensor), tensor, wanted, limit_bytes)
-            seen, _ = observe(self.loaded, tensor, traced, planned, every_row=False, limit_bytes=limit_bytes)
+            size = (tensor.shape[-2], tensor.shape[-1])
+            traced = self.trace(size)
+            if size not in plans:
+                plans[size] = plan_pass(traced, batch_size, tensor, wanted, limit_bytes)
+            seen, _ = observe(self.loaded, tensor, traced, plans[size], every_row=False, limit_bytes=limit_bytes)
             values = {measure: measure.measure(seen) for measure in wanted}
             del seen  # before the next images are looked at
             for i, (image_id, _) in enumerate(run):

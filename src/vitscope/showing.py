@@ -79,13 +79,13 @@ def _pictures(images: Any) -> list[Picture]:
 
 def _shown_picture(picture: Picture, transform: Transform) -> Shown:
     place = transform.place(picture.size)
-    return Shown(picture.name, lambda: transform.render(picture), picture, place, picture.note)
+    return Shown(picture.name, partial(transform.render, picture), picture, place, picture.note)
 
 
 def _shown_tensor(tensor: Tensor, transform: Transform | None) -> tuple[Shown, ...]:
     """Pictures of preprocessed tensors: normalisation undone where it is known, else each scaled to its own range."""
     note = "drawn from a preprocessed tensor" + ("" if transform else ", scaled to its own range")
-    own = tensor.detach().clone()  # the caller may change theirs before the picture is drawn
+    own = tensor.detach().to("cpu", copy=True)  # the caller may change theirs before the picture is drawn
     return tuple(
         Shown(f"tensor {i + 1}" if len(own) > 1 else "tensor", partial(_render, image, transform), note=note)
         for i, image in enumerate(own)

@@ -17,6 +17,11 @@ class Bias(Protocol):
     @property
     def nbytes(self) -> int: ...
 
+    @property
+    def per_image(self) -> bool:
+        """Whether images differ in it."""
+        ...
+
     def rows(self, rows: Rows) -> Tensor:
         """The term for some query rows; broadcasts to (images, heads, rows, keys)."""
         ...
@@ -39,6 +44,10 @@ class DenseBias:
     @property
     def nbytes(self) -> int:
         return self.term.nbytes
+
+    @property
+    def per_image(self) -> bool:
+        return self.term.shape[0] > 1
 
     def rows(self, rows: Rows) -> Tensor:
         return self.term if self.term.shape[2] == 1 else self.term[:, :, rows]
@@ -65,6 +74,10 @@ class RelativeBias:
     @property
     def nbytes(self) -> int:
         return self.table.nbytes + self.from_prefix.nbytes + self.to_prefix.nbytes
+
+    @property
+    def per_image(self) -> bool:
+        return False
 
     def rows(self, rows: Rows) -> Tensor:
         prefix, tokens = self.from_prefix.shape[2:]

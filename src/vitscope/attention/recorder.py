@@ -38,10 +38,11 @@ class Reducer:
 class Recorder(Observer):
     """Collects one AttentionCall for each attention of a forward pass over `images` images.
 
-    In every layer some rows of all heads are verified, on up to two images drawn anew for each layer;
-    of the `prefix` tokens' rows some are always among them. With `every_row` all rows of all images
-    are. On the patch `grid`, biases that repeat by offset are held as tables. Other biases and bare
-    weights, which grow with N², are kept up to `limit_bytes` in all.
+    In every layer some rows of all heads are verified, of the `prefix` tokens' rows some among them,
+    on up to two images drawn anew for each layer, or on all where each has a mask or bias of its own.
+    With `every_row` all rows of all images are. On the patch `grid`, biases that repeat by offset are
+    held as tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in
+    all; `held_bytes` of these are taken already.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Recorder(Observer):
         grid: tuple[int, int] = (0, 0),
         every_row: bool = False,
         limit_bytes: int = 2**30,
+        held_bytes: int = 0,
         reducer: Reducer | None = None,
     ) -> None:
         self.calls: list[AttentionCall] = []
@@ -61,7 +63,7 @@ class Recorder(Observer):
         self._every_row = every_row
         self._limit_bytes = limit_bytes
         self._reducer = reducer or Reducer()
-        self._square_bytes = 0
+        self._square_bytes = held_bytes
         self._biases: list[Bias] = []
         self._random = random.Random(0)
 
@@ -74,7 +76,7 @@ class Recorder(Observer):
             output = self._reducer.attend(len(self.calls), call, event.by_image(event.values, self._images))
             if output is None or not math.isfinite(_total(output)):
                 return None
-            images, rows = self._verified_images(), self._rows(event.query_count)
+            images, rows = self._verified_images(call), self._rows(event.query_count)
             own = event.by_image(event.own_rows(_indices(rows, event.query_count)), self._images)
             checks = [verify(call, event, found, images, rows) for found in (own, output[:, :, rows])]
             if not all(check.passed for check in checks):
@@ -87,7 +89,7 @@ class Recorder(Observer):
             _require_finite(event, output)
             call, rows = self._call(event), self._rows(event.query_count)
             found = event.read_output(output, self._images)[:, :, rows]
-            check = verify(call, event, found, self._verified_images(), rows)
+            check = verify(call, event, found, self._verified_images(call), rows)
             self._record(replace(call, error=check.error, refusal=_refusal(call, check)), event, attended=False)
 
     def _record(self, call: AttentionCall, event: AttentionEvent, *, attended: bool) -> None:
@@ -121,6 +123,11 @@ class Recorder(Observer):
         term = _without_repeats(event.by_image(term, self._images).detach())
         if not term.any():
             return None
+        if torch.isneginf(term).all(-1).any():
+            raise CaptureError(
+                f"layer {event.name!r}: a mask hides every key from some queries, which then attend to nothing; "
+                "expected each to see some key. Show images that fill the model's input, or mask keys only"
+            )
         bias = compress(term, self._grid, self._prefix)
         return next((known for known in self._biases if bias.equals(known)), bias)
 
@@ -133,8 +140,9 @@ class Recorder(Observer):
                 "Show fewer images at once or a smaller input, or raise limit_bytes"
             )
 
-    def _verified_images(self) -> list[int]:
-        if self._every_row or self._images <= _IMAGES:
+    def _verified_images(self, call: AttentionCall) -> list[int]:
+        per_image = call.bias is not None and call.bias.per_image
+        if self._every_row or per_image or self._images <= _IMAGES:
             return list(range(self._images))
         return self._random.sample(range(self._images), _IMAGES)
 
@@ -144,11 +152,11 @@ class Recorder(Observer):
             return slice(None)
         prefix = self._random.sample(range(self._prefix), min(_PREFIX_ROWS, self._prefix))
         patches = [self._random.randrange(self._prefix, queries) for _ in range(_PATCH_ROWS)]
-        return torch.tensor([*prefix, *patches])
+        return torch.tensor([*prefix, *patches], device="cpu")
 
 
 def _indices(rows: slice | Tensor, queries: int) -> Tensor:
-    return torch.arange(queries)[rows]
+    return torch.arange(queries, device="cpu")[rows]
 
 
 def _refusal(call: AttentionCall, check: Verification) -> str | None:
@@ -171,7 +179,7 @@ def _without_repeats(tensor: Tensor) -> Tensor:
 
 
 def _require_finite(event: AttentionEvent, output: Tensor) -> None:
-    """Raise NotFiniteError where NaN or infinity has reached this layer, which its output then shows."""
+    """Raise NotFiniteError where NaN or infinity shows in this layer's output."""
     if math.isfinite(_total(output)):
         return
     parts = {"queries": event.queries, "keys": event.keys, "weights": event.probabilities, "values": event.values}

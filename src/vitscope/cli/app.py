@@ -122,7 +122,7 @@ def look(
     )
     given = ["-" if image == _STDIN else image for image in images]
     if explain:
-        return run_explain(given, options)
+        return run_explain(given, options, as_json=json)
     if output == _STDIN:
         raise ArgumentError("results go to a folder, not to standard output; give one by -o, or --json for a report")
     choices = Choices(

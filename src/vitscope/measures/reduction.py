@@ -19,7 +19,7 @@ class Reduction(Reducer):
         """`layers` gives each call's layer in the order of the pass, None for a readout's."""
         self.computed = Computed()
         self._plan, self._layout, self._layers = plan, layout, layers
-        self.attends = plan.together
+        self.attends = plan.together > 0
         self._attended: tuple[RowStatistics, FusedMatrix | None] | None = None  # by the last `attend`
         self._wanted = sorted(plan.statistics) or ([False] if plan.fusion else [])  # in the unit square or not
 

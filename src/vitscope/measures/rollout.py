@@ -93,7 +93,8 @@ class Rollout:
             return stored.vector_times_rollout_layer(vector)
         call = seen.layer(index)
         least = self._least(call, seen)
-        return seen.body(call).vector_times_rollout_layer(call, vector, self.fusion, least, seen.normalisers(index))
+        known = None if self.discard else seen.normalisers(index)
+        return seen.body(call).vector_times_rollout_layer(call, vector, self.fusion, least, known)
 
     def _least(self, call: AttentionCall, seen: Seen) -> torch.Tensor | None:
         return seen.body(call).threshold(call, self.fusion, self.discard) if self.discard else None

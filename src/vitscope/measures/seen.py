@@ -66,9 +66,11 @@ class Seen:
             known[index, unit_square] = self.body(call).row_statistics(call, places_of(self.layout, unit_square))
         return known[index, unit_square]
 
-    def normalisers(self, index: int) -> torch.Tensor:
-        """ln Σ_k exp(logit) of a layer's rows, (images, heads, queries); computed once."""
+    def normalisers(self, index: int) -> torch.Tensor | None:
+        """ln Σ_k exp(logit) of a layer's rows, (images, heads, queries), computed once; None if no kernel needs it."""
         self.layers[index].require_verified()
+        if not self.body(self.layers[index]).NEEDS_NORMALISERS:
+            return None
         known = self.computed.normalisers
         if index not in known:
             statistics = [self.computed.statistics.get((index, unit_square)) for unit_square in (False, True)]

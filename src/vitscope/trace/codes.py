@@ -40,6 +40,7 @@ class TracedCall:
     kind: Literal["layer", "readout"]
     heads: int
     width: int  # features of a head's queries and keys, 0 where only weights are seen
+    replaceable: bool  # whether its output can be computed in the place of the model's own function
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class _CallPrint:
     name: str
     heads: int
     width: int
+    replaceable: bool
     queries: Fingerprint
     keys: Fingerprint
 
@@ -101,7 +103,8 @@ def _print_of(event: AttentionEvent) -> _CallPrint:
             "the weights; in float16, activations may overflow where bfloat16 or float32 do not"
         )
     heads = math.prod(event.leading) // _IMAGES
-    return _CallPrint(event.name, heads, 0 if event.keys is None else event.keys.shape[-1], queries, keys)
+    width = 0 if event.keys is None else event.keys.shape[-1]
+    return _CallPrint(event.name, heads, width, event.own_rows is not None, queries, keys)
 
 
 def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints: LayoutHints, like: Tensor) -> Traced:
@@ -120,7 +123,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     layout = fit_layout(blank[0].queries.tokens, image_size, hints)
     codes = _read_codes(subject, layout, blank)
     calls = tuple(
-        TracedCall(call.name, _kind(call, layout), seen.heads, seen.width)
+        TracedCall(call.name, _kind(call, layout), seen.heads, seen.width, seen.replaceable)
         for call, seen in zip(codes, blank, strict=True)
     )
     if not any(call.kind == "layer" for call in calls):

@@ -25,9 +25,10 @@ class Choice:
     reason: str
 
 
-def choose(device: str, dtype: torch.dtype, weights: int, installed: frozenset[str]) -> Choice:
+def choose(device: str, dtype: torch.dtype, weights: int | None, installed: frozenset[str]) -> Choice:
     """The body for calls on `device` ("cpu", "cuda" …) in a model of `dtype`, with so many attention weights in all.
 
+    `weights` None: a stream of images, of any length.
     `installed` names which of Numba ("numba") and Triton ("triton") can be used.
     """
     if dtype == torch.float64:
@@ -39,7 +40,7 @@ def choose(device: str, dtype: torch.dtype, weights: int, installed: frozenset[s
         return Choice("tiled", f"tiles in PyTorch, on {device}{missing}")
     if "numba" not in installed:
         return Choice("tiled", 'tiles in PyTorch; compiled loops, several times faster, come with "vitscope[fast]"')
-    if weights < _WORTH_LOADING:
+    if weights is not None and weights < _WORTH_LOADING:
         return Choice("tiled", f"tiles in PyTorch: {weights:,} weights are too few to load compiled loops for")
     return Choice("compiled", "compiled loops (Numba), on the CPU")
 
@@ -56,6 +57,24 @@ def _version_of(package: str) -> tuple[int, ...]:
         return tuple(int(part) for part in version(package).split(".")[:2])
     except PackageNotFoundError:
         return ()
+
+
+def settle(choice: Choice) -> Choice:
+    """The choice, or the tiled body where what was chosen is installed but does not load."""
+    trouble = _trouble_of(choice.name)
+    if trouble is None:
+        return choice
+    return Choice("tiled", f"tiles in PyTorch, as the {choice.name} kernels do not load here: {trouble}")
+
+
+@cache
+def _trouble_of(name: BodyName) -> str | None:
+    """Why a body cannot be imported, if it cannot: compilers fail in many ways beside others' versions."""
+    try:
+        import_module(f"vitscope.attention.kernels.{name}")
+    except Exception as error:
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return None
 
 
 def body_for(call: AttentionCall, name: BodyName) -> Any:

@@ -22,6 +22,7 @@ from vitscope.attention.kernels.threads import share
 
 _CODES: dict[Fusion, int] = {"mean": loops.MEAN, "max": loops.MAX, "min": loops.MIN}
 
+NEEDS_NORMALISERS = True
 fused, rollout_layer, threshold, moments = tiled.fused, tiled.rollout_layer, tiled.threshold, tiled.moments
 
 
@@ -50,7 +51,9 @@ def attend(
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
     shape = (call.images, call.query_count, call.heads, values.shape[-1])
-    output = torch.empty(shape).transpose(1, 2)  # heads of a token side by side, as models join them next
+    output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(
+        1, 2
+    )  # heads of a token side by side, as models join them next
     columns = values.float().transpose(-2, -1).contiguous()  # (images, heads, features, keys)
 
     def multiply(run: Run, rows: slice, head: int, weights: np.ndarray) -> None:

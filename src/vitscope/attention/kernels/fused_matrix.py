@@ -34,7 +34,7 @@ class FusedMatrix:
         """Room for a layer's fused weights."""
         images, queries = call.images, call.query_count
         levels = torch.empty(images, queries, call.key_count, dtype=torch.int16, device=call.device)
-        steps, sums = torch.empty(2, images, queries, device=call.device)
+        steps, sums = torch.empty(2, images, queries, dtype=torch.float32, device=call.device)
         return FusedMatrix(levels, steps, sums)
 
     def write(self, image: int, rows: slice, tile: Float[Tensor, "rows keys"]) -> None:

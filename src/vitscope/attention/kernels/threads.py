@@ -18,7 +18,13 @@ def share(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]
     threads = torch.get_num_threads()
     if threads == 1 or len(items) == 1:
         return [work(item) for item in items]
-    return list(_pool(threads).map(work, items))
+    mode = torch.is_inference_mode_enabled()  # a thread has modes of its own
+
+    def work_as_here(item: Item) -> Result:
+        with torch.inference_mode(mode), torch.no_grad():
+            return work(item)
+
+    return list(_pool(threads).map(work_as_here, items))
 
 
 @cache

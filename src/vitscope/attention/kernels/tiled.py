@@ -17,6 +17,7 @@ from vitscope.attention.kernels.reference import Fusion
 from vitscope.attention.kernels.statistics import MEANS, NO_MASS, Moments, Places, RowStatistics
 
 _TILE_BYTES = 4 * 2**20
+NEEDS_NORMALISERS = False  # a tile's softmax is quicker than the exponential of its logits less those
 
 
 def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
@@ -120,12 +121,11 @@ def moments(call: AttentionCall, places: Places) -> Moments:
 
 
 def column_sums(
-    call: AttentionCall, vector: Float[Tensor, "images queries"], normalisers: Float[Tensor, "images heads queries"]
+    call: AttentionCall,
+    vector: Float[Tensor, "images queries"],
+    normalisers: Float[Tensor, "images heads queries"] | None = None,
 ) -> Float[Tensor, "images heads keys"]:
-    """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`.
-
-    A tile's softmax is quicker than the exponential of logits less `normalisers`, which are not needed here.
-    """
+    """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`."""
     out = torch.zeros(call.images, call.heads, call.key_count, dtype=call.dtype, device=call.device)
     for i, rows in _tiles(call):
         out[i] += (vector[i, None, None, rows] @ call.image(i).weights(rows)[0])[:, 0]

@@ -21,6 +21,8 @@ from vitscope.attention.kernels.statistics import Places, RowStatistics
 
 _LARGEST_DIM = 256  # of queries and values that a program can hold
 
+NEEDS_NORMALISERS = True
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
