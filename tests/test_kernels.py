@@ -66,6 +66,7 @@ def draw(shape, dtype, *, square=False):
 def _small_tiles(monkeypatch):
     for module in (tiled, runs):
         monkeypatch.setattr(module, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
+    monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
 
 
 def assert_close(found, expected, tolerance):

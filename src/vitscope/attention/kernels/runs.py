@@ -13,6 +13,7 @@ from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.products import times_transposed
 
 _TILE_BYTES = 2**21  # one head's logits: in the cache until the loops have read them, and enough for a quick product
+_LEAST_ROWS = 32  # of a tile, however long its rows: fewer, and packing the keys costs more than the product
 _RUNS_PER_THREAD = 2  # so that threads end at about the same time
 
 
@@ -44,7 +45,7 @@ class HeadLogits:
         self._queries: Float[Tensor, "images heads queries dim"] = call.queries
         self._scale = call.scale
         self._keys = [[head.float().contiguous() for head in image] for image in call.keys]
-        self._height = max(1, _TILE_BYTES // (4 * call.key_count))
+        self._height = max(_LEAST_ROWS, _TILE_BYTES // (4 * call.key_count))
 
     def tiles(self, run: Run) -> Iterator[tuple[slice, Iterator[Float[np.ndarray, "rows keys"]]]]:
         """(rows, the logits of one head after the other) over a run; the logits are the caller's to change."""
