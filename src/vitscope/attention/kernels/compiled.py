@@ -51,9 +51,8 @@ def attend(
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
     shape = (call.images, call.query_count, call.heads, values.shape[-1])
-    output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(
-        1, 2
-    )  # heads of a token side by side, as models join them next
+    # heads of a token lie side by side, as models join them next
+    output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(1, 2)
     columns = values.float().transpose(-2, -1).contiguous()  # (images, heads, features, keys)
 
     def multiply(run: Run, rows: slice, head: int, weights: np.ndarray) -> None:

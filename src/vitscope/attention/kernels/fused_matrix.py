@@ -16,8 +16,8 @@ _ROWS = 128  # taken back to floating point at once
 class FusedMatrix:
     """Fused weights in 16 bits: each row in steps of its largest weight / 32,767.
 
-    As exact as its row's maximum allows, where float16, with the same bytes, is 8 times coarser
-    there. Filled tile by tile.
+    Near its row's largest weight, float16 would be 16 times coarser for the same bytes. Filled tile
+    by tile.
     """
 
     levels: Int16[Tensor, "images queries keys"]

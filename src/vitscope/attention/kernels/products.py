@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# PyTorch's float32 products go to MKL, which runs at half speed on processors that are not Intel's; oneDNN, which
-# PyTorch carries too, runs at full speed on all. This operator is the way in that torch.compile takes.
+# PyTorch's float32 products go to MKL, which took twice as long as oneDNN, which PyTorch carries too, on the AMD
+# processor of benchmarks/results. This operator is the way in that torch.compile takes.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
 

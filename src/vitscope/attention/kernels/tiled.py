@@ -14,6 +14,7 @@ from torch import Tensor
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
+from vitscope.attention.kernels.selection import kth_smallest
 from vitscope.attention.kernels.statistics import MEANS, NO_MASS, Moments, Places, RowStatistics
 
 _TILE_BYTES = 4 * 2**20
@@ -141,30 +142,16 @@ def fused(call: AttentionCall, fusion: Fusion) -> Float[Tensor, "images queries 
 
 
 def threshold(call: AttentionCall, fusion: Fusion, discard: float) -> Float[Tensor, " images"]:
-    """The k-th smallest entry of each image's fused matrix, k = ⌊discard·N²⌋ + 1.
-
-    Found exactly without holding the matrix: entries are ≥ 0, so their bit patterns are ordered as
-    they are, and the pattern is found 16 bits at a time from histograms over recomputed tiles.
-    """
-    return torch.stack([_image_threshold(call.image(i), fusion, discard) for i in range(call.images)])
-
-
-def _image_threshold(call: AttentionCall, fusion: Fusion, discard: float) -> Tensor:
+    """The k-th smallest entry of each image's fused matrix, k = ⌊discard·N²⌋ + 1; the matrix is never held."""
     entries = call.query_count * call.key_count
     rank = min(int(discard * entries), entries - 1)
-    integers = torch.int64 if call.dtype == torch.float64 else torch.int32
-    found = 0  # the leading bits of the pattern sought
-    for shift in range(torch.iinfo(integers).bits - 16, -1, -16):
-        counts = torch.zeros(2**16, dtype=torch.int64, device=call.device)
-        for _, _, tile in _fused_tiles(call, fusion):
-            patterns = tile.contiguous().view(integers).flatten() >> shift
-            digits = patterns - (found << 16) if shift + 16 < torch.iinfo(integers).bits else patterns
-            counts += torch.bincount(digits[(digits >= 0) & (digits < 2**16)], minlength=2**16)
-        below = counts.cumsum(0)
-        digit = int(torch.searchsorted(below, torch.tensor(rank, device=call.device), right=True))
-        rank -= int(below[digit - 1]) if digit else 0
-        found = (found << 16) + digit
-    return torch.tensor(found, dtype=integers, device=call.device).view(call.dtype)
+    like = torch.empty(0, dtype=call.dtype, device=call.device)
+
+    def tiles_of(image: int) -> Callable[[], Iterator[Tensor]]:
+        one = call.image(image)
+        return lambda: (tile for _, _, tile in _fused_tiles(one, fusion))
+
+    return torch.stack([kth_smallest(tiles_of(i), rank, like) for i in range(call.images)])
 
 
 def rollout_layer(

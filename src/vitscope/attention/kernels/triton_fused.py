@@ -4,7 +4,7 @@ All of them compute a tile of it alike, so that an entry is the same number in e
 finds one that the others compare with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import no_type_check
 
 import torch
@@ -17,6 +17,7 @@ from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels import triton_rows
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
+from vitscope.attention.kernels.selection import kth_smallest
 from vitscope.attention.kernels.statistics import Places, RowStatistics
 from vitscope.attention.kernels.triton_columns import column_sums, weights_tile
 from vitscope.attention.kernels.triton_tiles import blocks_for, launch, numbers, place_of_program
@@ -70,26 +71,14 @@ def threshold(call: AttentionCall, fusion: Fusion, discard: float) -> Float[Tens
     attention, one computed otherwise could fall below them all, or above.
     """
     found = triton_rows.normalisers(call)
-    images = [_image_threshold(call.image(i), fusion, discard, found[i : i + 1]) for i in range(call.images)]
-    return torch.stack(images)
-
-
-def _image_threshold(call: AttentionCall, fusion: Fusion, discard: float, normalisers: Tensor) -> Tensor:
-    """Found 16 bits at a time from histograms: bit patterns of numbers ≥ 0 are ordered as the numbers are."""
     entries = call.query_count * call.key_count
-    rank = torch.tensor(min(int(discard * entries), entries - 1), device=call.device)
-    leading = torch.zeros_like(rank)
-    for half in range(2):
-        counts = torch.zeros(2**16, dtype=torch.int64, device=call.device)
-        for _, run in _runs(call, fusion, normalisers):
-            patterns = run.view(torch.int32).flatten() & 0x7FFFFFFF  # NaN may carry a sign
-            digits = patterns[patterns >> 16 == leading] & 0xFFFF if half else patterns >> 16
-            counts += torch.bincount(digits, minlength=2**16)
-        below = counts.cumsum(0)
-        digit = torch.searchsorted(below, rank, right=True)
-        rank = rank - (below[digit] - counts[digit])
-        leading = (leading << 16) + digit
-    return leading.to(torch.int32).view(torch.float32)
+    rank = min(int(discard * entries), entries - 1)
+
+    def runs_of(image: int) -> Callable[[], Iterator[Tensor]]:
+        one = call.image(image)
+        return lambda: (run for _, run in _runs(one, fusion, found[image : image + 1]))
+
+    return torch.stack([kth_smallest(runs_of(i), rank, found) for i in range(call.images)])
 
 
 def rollout_layer(
