@@ -7,6 +7,7 @@ from torch import Tensor
 # PyTorch's float32 products go to MKL, which took twice as long as oneDNN, which PyTorch carries too, on the AMD
 # processor of benchmarks/results. This operator is the way in that torch.compile takes.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_ONEDNN_PACK = None if _ONEDNN is None else getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
@@ -18,8 +19,13 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None
     return _ONEDNN(inputs, weight, bias, "none", [], "")
 
 
+def packed(keys: Float[Tensor, "keys dim"], rows: int) -> Tensor:
+    """Float32 keys on the CPU, arranged once as `times_transposed` with `rows` at a time will read them."""
+    return keys if _ONEDNN_PACK is None else _ONEDNN_PACK(keys, rows)
+
+
 def times_transposed(rows: Float[Tensor, "rows dim"], keys: Float[Tensor, "keys dim"]) -> Float[Tensor, "rows keys"]:
-    """rows · keysᵀ of float32 matrices on the CPU, in memory of its own."""
+    """rows · keysᵀ of float32 matrices on the CPU, in memory of its own; the keys may be `packed`."""
     if _ONEDNN is None:
         return rows @ keys.T
     return _ONEDNN(rows, keys, None, "none", [], "")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
-from vitscope.attention.kernels.products import times_transposed
+from vitscope.attention.kernels.products import packed, times_transposed
 
 _TILE_BYTES = 2**21  # one head's logits: in the cache until the loops have read them, and enough for a quick product
 _LEAST_ROWS = 32  # of a tile, however long its rows: fewer, and packing the keys costs more than the product
@@ -44,8 +44,13 @@ class HeadLogits:
         self._bias = call.bias
         self._queries: Float[Tensor, "images heads queries dim"] = call.queries
         self._scale = call.scale
-        self._keys = [[head.float().contiguous() for head in image] for image in call.keys]
         self._height = max(_LEAST_ROWS, _TILE_BYTES // (4 * call.key_count))
+        self._keys = [[self._ready(head) for head in image] for image in call.keys]
+
+    def _ready(self, keys: Float[Tensor, "keys dim"]) -> Tensor:
+        """Packed if more than one product reads them."""
+        plain = keys.float().contiguous()
+        return packed(plain, self._height) if self._height < self._queries.shape[-2] else plain
 
     def tiles(self, run: Run) -> Iterator[tuple[slice, Iterator[Float[np.ndarray, "rows keys"]]]]:
         """(rows, the logits of one head after the other) over a run; the logits are the caller's to change."""
