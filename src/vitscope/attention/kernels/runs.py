@@ -48,9 +48,9 @@ class HeadLogits:
         self._keys = [[self._ready(head) for head in image] for image in call.keys]
 
     def _ready(self, keys: Float[Tensor, "keys dim"]) -> Tensor:
-        """Packed if more than one product reads them."""
+        """Packed, which takes memory for another copy, where products are too flat for packing them each time."""
         plain = keys.float().contiguous()
-        return packed(plain, self._height) if self._height < self._queries.shape[-2] else plain
+        return packed(plain, self._height) if self._height == _LEAST_ROWS else plain
 
     def tiles(self, run: Run) -> Iterator[tuple[slice, Iterator[Float[np.ndarray, "rows keys"]]]]:
         """(rows, the logits of one head after the other) over a run; the logits are the caller's to change."""
