@@ -1,5 +1,6 @@
 """Every body of the kernels equals the plain one on random shapes."""
 
+import threading
 from dataclasses import fields, replace
 
 import hypothesis.strategies as st
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 
 from calls import call_of, random_call, relative_bias
 from vitscope.attention.bias import DenseBias
-from vitscope.attention.kernels import compiled, reference, runs, tiled
+from vitscope.attention.kernels import compiled, reference, runs, threads, tiled
 from vitscope.attention.kernels.products import times_transposed
 from vitscope.attention.kernels.statistics import Places
 
@@ -59,7 +60,8 @@ def draw(shape, dtype, *, square=False):
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     places = torch.stack([y.flatten() * 3.0, x.flatten() * 2.0], 1).double()
     own = places if same else torch.rand(key_places, 2, generator=generator).double() * 9
-    return call, Places(places, own)
+    fewer = 0 if same else prefix // 2  # on the other side, of tokens that stand nowhere
+    return call, Places(torch.cat([places[:fewer], places]), own)
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +69,27 @@ def _small_tiles(monkeypatch):
     for module in (tiled, runs):
         monkeypatch.setattr(module, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
     monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_tiles_of_prefix_tokens_alone(monkeypatch, rows):
+    call, places = draw({**BASE, "prefix": 5}, torch.float32)
+    monkeypatch.setattr(runs, "_TILE_BYTES", 4 * call.key_count * rows)
+    assert_statistics_close(compiled.row_statistics(call, places), reference.row_statistics(call, places), 1e-5)
+
+
+def test_work_that_was_shared_leaves_the_setting_of_threads_be():
+    before, inside, after = torch.get_num_threads(), [], []
+    try:
+        torch.set_num_threads(3)
+        threads.share(lambda _: inside.append(torch.get_num_threads()), range(9))
+        other = threading.Thread(target=lambda: after.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        assert inside == [1] * 9
+        assert after == [torch.get_num_threads()] == [3]
+    finally:
+        torch.set_num_threads(before)
 
 
 def assert_close(found, expected, tolerance):

@@ -12,8 +12,10 @@ from families import FAMILIES
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
 from vitscope.attention import recorder
-from vitscope.attention.kernels import compiled
+from vitscope.attention.kernels import compiled, reference
 from vitscope.errors import CaptureError, VerificationError
+from vitscope.measures.reduction import Reduction
+from vitscope.measures.seen import places_of
 from vitscope.observing import observe, plan_pass
 
 ALL = [MeanAttentionDistance(), MeanAttentionDistance(unit="unit_square"), Entropy(), PrefixMass(), Heatmaps(),
@@ -81,6 +83,34 @@ def test_an_output_that_is_not_the_models_is_not_used(toy, monkeypatch, fault):
     same = torch.equal(output, toy.model(images))
     assert same == (fault != "statistics only")
     assert all(call.refusal is None for call in seen.layers)
+
+
+def test_nan_in_a_row_that_is_not_verified_is_seen_too(toy, monkeypatch):
+    real = compiled.attend
+
+    def attend(call, values, places, fusion=None):
+        output, *others = real(call, values, places, fusion)
+        output[0, 0, -1] = torch.nan
+        return output, *others
+
+    monkeypatch.setattr(compiled, "attend", attend)
+    monkeypatch.setattr(recorder.Recorder, "_rows", lambda self, queries: torch.tensor([0]))
+    images = torch.randn(1, 3, 8, 12)
+    _, output = seen_of(toy, images, ALL)
+    assert torch.equal(output, toy.model(images))
+
+
+def test_what_came_with_an_output_that_was_not_used_is_not_used(toy):
+    images = torch.randn(1, 3, 8, 12)
+    traced = toy.trace((8, 12))
+    planned = plan_pass(traced, 1, images, [Entropy()], 2**30)
+    one, other = (toy.look(torch.randn(1, 3, 8, 12)).attention_seen.layers[0] for _ in range(2))
+    reduction = Reduction(planned, traced.layout, [0])
+    reduction.attend(0, one, torch.randn(1, one.heads, one.key_count, 3))
+    reduction.take(0, other, attended=False)
+    found = reduction.computed.statistics[0, False]
+    expected = reference.row_statistics(other, places_of(traced.layout, False))
+    torch.testing.assert_close(found.entropy, expected.entropy, rtol=1e-5, atol=1e-5)
 
 
 def test_a_measure_that_says_nothing_of_its_needs_gets_everything(toy):

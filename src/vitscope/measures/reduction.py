@@ -37,8 +37,8 @@ class Reduction(Reducer):
     def take(self, number: int, call: AttentionCall, *, attended: bool) -> bool:
         """Compute what is wanted and not there yet; a readout is kept always, a layer if the plan says so."""
         layer = self._layer(number)
-        if layer is None or call.refusal is not None:
-            return layer is None
+        if layer is None:
+            return True
         body, fusion = body_for(call, self._plan.choice.name), self._plan.fusion
         for i, unit_square in enumerate(self._wanted):
             places, matrix = places_of(self._layout, unit_square), None

@@ -27,11 +27,16 @@ def share(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]
     return list(_pool(threads).map(work_as_here, items))
 
 
+def _compute_on_one_core() -> None:
+    torch.get_num_threads()  # a thread takes the default when it is first asked for: from then on it has a setting
+    torch.set_num_threads(1)
+
+
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads whose own PyTorch operations use one core each."""
     ready = threading.Barrier(threads + 1)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="vitscope", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="vitscope", initializer=_compute_on_one_core)
     for _ in range(threads):
         pool.submit(ready.wait)  # so that every thread is started, and initialised, here
     ready.wait()
