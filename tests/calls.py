@@ -1,11 +1,15 @@
 """Attention calls drawn at random, for the tests of kernels and measures."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
+from vitscope.arrangement import Arrangement
 from vitscope.attention.bias import DenseBias, RelativeBias
 from vitscope.attention.call import AttentionCall
 from vitscope.layout import Layout
-from vitscope.measures.seen import Seen
+from vitscope.measures.seen import Reading, Seen
 
 
 def random_call(
@@ -40,4 +44,11 @@ def call_of(weights: torch.Tensor) -> AttentionCall:
 
 
 def seen_of(calls, grid, patch=16, prefix=("cls",), readout="cls", pooling=None) -> Seen:
-    return Seen(Layout(grid, (patch, patch), tuple(prefix)), tuple(calls), readout, pooling)
+    layout = Layout(grid, (patch, patch), tuple(prefix))
+    readings = ()
+    if pooling is not None:
+        keys = layout if pooling.key_count == layout.tokens else replace(layout, prefix=())
+        asking = Layout((0, 0), layout.patch_size, tuple(f"query{i + 1}" for i in range(pooling.query_count)))
+        tokens = (np.arange(side.tokens)[None] for side in (asking, keys))
+        readings = (Reading(pooling, Arrangement(asking, keys, *tokens), "pool"),)
+    return Seen(layout, tuple(calls), readout, readings)

@@ -13,13 +13,13 @@ import toys
 from calls import random_call
 from toys import SPELLINGS, ToyViT
 from vitscope.attention.bias import DenseBias
-from vitscope.attention.recorder import Recorder
+from vitscope.attention.recorder import Expected, Recorder
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError, NotFiniteError, VerificationError
 
 
 def record(model, images, **options) -> Recorder:
-    recorder = Recorder(len(images), prefix=1, every_row=True, **options)
+    recorder = Recorder(len(images), [Expected(prefix=1)] * 9, every_row=True, **options)
     with torch.no_grad(), Tap(model, recorder):
         model(images)
     return recorder
@@ -155,15 +155,18 @@ def test_two_images_of_a_batch_are_verified_or_all_if_asked():
     assert set().union(*drawn) == set(range(11))  # over many layers every image has its turn
     own_masks = replace(call, bias=DenseBias(torch.randn(11, 1, 1, call.key_count)))
     assert recorder._verified_images(own_masks) == list(range(11))
-    assert Recorder(2)._verified_images(call) == [0, 1]
+    assert Recorder(2)._verified_images(random_call(images=2)) == [0, 1]
+    windows = Recorder(5)._verified_images(random_call(images=15))  # 3 windows an image: all those of the images drawn
+    assert sorted(windows) == sorted(3 * image + window for image in {i // 3 for i in windows} for window in range(3))
+    assert len(windows) == 6
     assert Recorder(11, every_row=True)._verified_images(call) == list(range(11))
 
 
 def test_some_rows_are_verified_prefix_rows_among_them():
-    rows = Recorder(1, prefix=5)._rows(1000).tolist()
+    rows = Recorder(1, [Expected(prefix=5)])._rows(1000).tolist()
     assert sum(row < 5 for row in rows) == 2
     assert sum(row >= 5 for row in rows) == 6
-    assert Recorder(1, prefix=5, every_row=True)._rows(1000) == slice(None)
+    assert Recorder(1, [Expected(prefix=5)], every_row=True)._rows(1000) == slice(None)
 
 
 def test_two_looks_at_once_do_not_mix():

@@ -57,10 +57,27 @@ def test_check_fails_where_a_layer_is_refused(capsys, monkeypatch, bundled):
     assert (status, json.loads(out)["passed"]) == (1, False)
 
 
-def test_check_fails_where_no_layout_fits(capsys, monkeypatch):
+class Mixing(ToyViT):
+    """Each token is added to the one opposite before a layer."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before = before
+
+    def forward(self, images):
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            x = x + x.flip(1) if index == self.before else x
+            x = x + layer(norm(x))
+        return self.head(x.mean(1))
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_check_fails_where_tokens_mix(capsys, monkeypatch, before):
     transform = Transform(size=(12, 20), resize=(12, 20), mean=(0.5,) * 3, std=(0.5,) * 3)
-    scope = vitscope.wrap(ToyViT(permute_before=1).eval(), transform)
+    scope = vitscope.wrap(Mixing(before).eval(), transform)
     monkeypatch.setattr(look, "load", lambda name, **options: scope)
     status, out, err = run(capsys, "check", "-m", "mine")
-    assert (status, out) == (1, "")
-    assert "layer 'layers.1': query token 2 should stand for patch (row 0, column 1)" in err
+    assert status == 1
+    assert f"layer 'layers.{before}': 42 of its 45 tokens" in (out if before else err)
+    assert (out == "") == (before == 0)

@@ -247,7 +247,7 @@ def test_an_output_folder_that_cannot_be_written(here, capsys):
         ("look --layer -7", "layer -7 does not exist"),
         ("look --layer head", "no layer is named 'head'; the layers are blocks.0.attn"),
         ("look --query -1,2", "patch (row -1, column 2) is outside the grid"),
-        ("look --query reg1", "no query 'reg1'; it has cls, mean"),
+        ("look --query reg1", "no query 'reg1' in this layer; it has cls, mean"),
         ("look --device nonsense", "found no device 'nonsense' that works here; expected auto, or one of cpu"),
         ("check --device cuda:77", "found no device 'cuda:77'"),
         ("look -o -", "results go to a folder, not to standard output"),

@@ -90,7 +90,7 @@ def test_a_point_must_be_one_patch_in_all_images(bundled):
     [
         ((16, 0), r"outside the grid: rows are 0 to 15, columns 0 to 15"),
         ((0, -1), r"\(row 0, column -1\) is outside"),
-        ("reg1", r"no query 'reg1'; it has cls, mean"),
+        ("reg1", r"no query 'reg1' in this layer; it has cls, mean"),
         ("pool", r"no query 'pool'"),
     ],
 )
@@ -132,10 +132,10 @@ def test_as_many_rows_are_verified_as_asked_for(bundled, monkeypatch, every_row,
     found = []
     real = recorder.verify
 
-    def counting(call, event, output, images, rows):
+    def counting(call, event, values, output, images, rows):
         found.append(call.weights(rows).shape[2])
         assert output.shape[2] == found[-1]
-        return real(call, event, output, images, rows)
+        return real(call, event, values, output, images, rows)
 
     monkeypatch.setattr(recorder, "verify", counting)
     bundled.look(vitscope.sample_photo(), every_row=every_row)

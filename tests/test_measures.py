@@ -243,7 +243,7 @@ def test_pooling_heads_answer_for_the_last_layer_only():
 @pytest.mark.parametrize(
     ("layer", "query", "message"),
     [
-        (-1, "cls", "no query 'cls'; it has mean"),
+        (-1, "cls", "no query 'cls' in this layer; it has mean"),
         (-1, (3, 0), "rows are 0 to 2"),
         (-1, (0, -1), "columns 0 to 4"),
         (2, None, "the model has 2, from 0"),

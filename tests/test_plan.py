@@ -20,8 +20,7 @@ BOTH = frozenset({"numba", "triton"})
 GIGABYTE = 10**9
 FACTS = Facts(
     images=2,
-    tokens=211,
-    layers=tuple(LayerFacts(f"blocks.{i}.attn", 3, 17) for i in range(5)),
+    layers=tuple(LayerFacts(f"blocks.{i}.attn", 3, 17, 211, 211) for i in range(5)),
     dtype=torch.float32,
     device="cpu",
 )
@@ -104,7 +103,7 @@ def test_a_plan_needs_a_size():
 
 
 def test_layers_of_which_only_weights_are_seen_are_counted():
-    facts = replace(FACTS, layers=(LayerFacts("open", 3, 0, replaceable=False), *FACTS.layers[1:]))
+    facts = replace(FACTS, layers=(LayerFacts("open", 3, 0, 211, 211, replaceable=False), *FACTS.layers[1:]))
     found = plan_of(Heatmaps(0), Entropy(), facts=facts)
     assert found.kept_bytes == 2 * 3 * 211 * 211 * 4
     assert found.together == 4

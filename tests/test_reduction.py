@@ -14,8 +14,8 @@ from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollo
 from vitscope.attention import recorder
 from vitscope.attention.kernels import compiled, reference
 from vitscope.errors import CaptureError, VerificationError
+from vitscope.measures.arranged import places_of
 from vitscope.measures.reduction import Reduction
-from vitscope.measures.seen import places_of
 from vitscope.observing import observe, plan_pass
 
 ALL = [MeanAttentionDistance(), MeanAttentionDistance(unit="unit_square"), Entropy(), PrefixMass(), Heatmaps(),
@@ -105,7 +105,7 @@ def test_what_came_with_an_output_that_was_not_used_is_not_used(toy):
     traced = toy.trace((8, 12))
     planned = plan_pass(traced, 1, images, [Entropy()], 2**30)
     one, other = (toy.look(torch.randn(1, 3, 8, 12)).attention_seen.layers[0] for _ in range(2))
-    reduction = Reduction(planned, traced.layout, [0])
+    reduction = Reduction(planned, [(0, traced.calls[0].arrangement)])
     reduction.attend(0, one, torch.randn(1, one.heads, one.key_count, 3))
     reduction.take(0, other, attended=False)
     found = reduction.computed.statistics[0, False]

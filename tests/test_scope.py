@@ -112,8 +112,10 @@ def test_a_wrapped_model_can_be_called_as_the_caller_wants():
 def test_a_layout_given_is_taken_and_a_wrong_one_refused():
     look = vitscope.wrap(toy(), layout=LayoutHints((4, 4), ("start",))).look(torch.randn(1, 3, 8, 12))
     assert look.layout.prefix == ("start",)
-    with pytest.raises(LayoutError, match="found 7 tokens; expected 4 × 6 patches"):
+    with pytest.raises(LayoutError, match="given has patches of 2 × 2 px; found 2 × 3 patches of 4 × 4 px"):
         vitscope.wrap(toy(), layout=LayoutHints((2, 2), ("cls",))).look(torch.randn(1, 3, 8, 12))
+    with pytest.raises(LayoutError, match=r"given has 2 prefix tokens \(cls, reg1\); found .* prefix tokens"):
+        vitscope.wrap(toy(), layout=LayoutHints((4, 4), ("cls", "reg1"))).look(torch.randn(1, 3, 8, 12))
 
 
 def test_training_mode_is_refused_by_name_before_and_after_wrapping():
@@ -138,16 +140,7 @@ def test_weights_that_are_not_finite_are_named(before):
         scope.look(torch.randn(1, 3, 8, 12))
 
 
-def test_a_model_without_attention_or_with_windows_is_refused():
-    class Windows(ToyViT):
-        def forward(self, images):
-            x = self.patch_embed(images).flatten(2).transpose(1, 2)  # (images, 6, width)
-            for norm, layer in zip(self.norms, self.layers, strict=True):
-                x = x + layer(norm(x).unflatten(1, (2, 3)).flatten(0, 1)).unflatten(0, (-1, 2)).flatten(1, 2)
-            return self.head(x.mean(1))
-
-    with pytest.raises(LayoutError, match="windows, merged or dropped"):
-        vitscope.wrap(Windows().eval()).look(torch.randn(1, 3, 8, 12))
+def test_a_model_without_attention_is_refused():
     with pytest.raises(CaptureError, match=r"without an attention.*flash-attn"):
         vitscope.wrap(nn.Sequential(nn.Conv2d(3, 5, 4, 4)).eval()).look(torch.randn(1, 3, 8, 12))
 
@@ -168,7 +161,9 @@ def test_a_model_without_a_class_token_has_no_class_row():
     assert look.readout == "mean"
     assert "mean over patch queries" in look.heatmaps().convention
     for ask in (look.heatmaps, look.rollout):
-        with pytest.raises(QueryError, match=r"no query 'cls'; it has mean, and \(row, column\) on a grid of 2 × 3"):
+        with pytest.raises(
+            QueryError, match=r"no query 'cls' in this layer; it has mean, and \(row, column\) on a grid of 2 × 3"
+        ):
             ask(query="cls")
 
 

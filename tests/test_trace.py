@@ -1,13 +1,16 @@
 """The layout is proven by experiment: right where it is plain, refused where it is not."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import toys
+import vitscope
 from toys import ToyViT
+from vitscope import Look
 from vitscope.attention.kernels.products import linear
-from vitscope.errors import CaptureError, LayoutError, NoAttentionError, NotFiniteError
+from vitscope.errors import CaptureError, LayoutError, NoAttentionError, NotFiniteError, VerificationError
 from vitscope.layout import LayoutHints
 from vitscope.trace import trace
 
@@ -23,18 +26,31 @@ def test_a_plain_model_is_proven(spelling):
     found = traced(ToyViT(spelling))
     assert found.layout.grid == (3, 5)
     assert found.layout.prefix == ("cls",)
-    assert [(call.name, call.kind) for call in found.calls] == [("layers.0", "layer"), ("layers.1", "layer")]
+    assert [(call.name, call.kind) for call in found.calls] == [("layers.0", "global"), ("layers.1", "global")]
     assert found.readout == "cls"
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-def test_permuted_tokens_are_found_out(layer):
-    with pytest.raises(LayoutError, match=rf"layers\.{layer}.*query token 2 .* patch \(row 0, column 1\).*column 4"):
-        traced(ToyViT(permute_before=layer))
+def test_permuted_tokens_are_placed_where_they_stand(layer):
+    model, images = ToyViT(permute_before=layer).eval(), torch.randn(2, 3, 12, 20)
+    found = traced(model)
+    assert not found.plain
+    order = [0, 1, 5, 3, 4, 2, *range(6, 16)]
+    for index, call in enumerate(found.calls):
+        expected = order if index >= layer else list(range(16))
+        for side in (call.arrangement.query_tokens, call.arrangement.key_tokens):
+            assert side.tolist() == [expected]
+    permuted = vitscope.wrap(model).look(images)
+    model.permute_before = None
+    plain = vitscope.wrap(model).look(images)
+    asks = (Look.rollout, Look.rollout_matrix, Look.mean_attention_distance, Look.entropy, Look.prefix_mass,
+            lambda look: look.heatmaps(1, (0, 1)), lambda look: look.rollout("max", 0.5))  # fmt: skip
+    for ask in asks:
+        np.testing.assert_allclose(ask(permuted), ask(plain), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("side", ["query", "key"])
-def test_one_side_alone_that_is_permuted_is_found_out(side):
+def test_one_side_alone_that_is_permuted_is_placed_so(side):
     order = torch.arange(16)
     order[[2, 5]] = order[[5, 2]]
 
@@ -43,18 +59,40 @@ def test_one_side_alone_that_is_permuted_is_found_out(side):
             return toys.fused(q[:, :, order], k, v, scale)
         return toys.fused(q, k[:, :, order], v, scale)
 
-    with pytest.raises(LayoutError, match=rf"{side} token 2"):
-        traced(ToyViT(crossed))
+    arrangement = traced(ToyViT(crossed)).calls[0].arrangement
+    crossed_side, other = arrangement.query_tokens, arrangement.key_tokens
+    if side == "key":
+        crossed_side, other = other, crossed_side
+    assert crossed_side.tolist() == [order.tolist()]
+    assert other.tolist() == [list(range(16))]
 
 
-def test_overlapping_patches_are_found_out():
+def test_overlapping_patches_stand_where_their_middles_do():
     model = ToyViT()
     model.patch_embed = nn.Conv2d(3, 21, 7, 4, padding=3)
-    with pytest.raises(LayoutError, match="overlap"):
-        traced(model)
+    assert traced(model).layout.describe() == "3 × 5 patches of 4 × 4 px, prefix tokens cls"
 
 
-def test_class_tokens_at_the_end_are_found_out():
+@pytest.mark.parametrize("mix", [lambda x: x + x.flip(1), lambda x: x + x.mean(1, keepdim=True)])
+def test_tokens_that_mix_outside_attention_are_found_out(mix):
+    class Mixing(ToyViT):
+        def forward(self, images):
+            x = self.patch_embed(images).flatten(2).transpose(1, 2)
+            x = x + self.layers[0](self.norms[0](x))
+            return self.layers[1](self.norms[1](mix(x)))
+
+    model = Mixing().eval()
+    first, second = traced(model, hints=LayoutHints((4, 4), ())).calls
+    assert (first.kind, second.kind) == ("global", "unplaced")
+    assert "mix outside attention" in second.refusal
+    look = vitscope.wrap(model, layout=LayoutHints((4, 4), ())).look(torch.randn(1, 3, 12, 20))
+    assert look.heatmaps(0, (1, 2)).shape == (1, 3, 3, 5)
+    for ask in (look.heatmaps, look.rollout, look.mean_attention_distance, look.entropy):
+        with pytest.raises(VerificationError, match=r"'layers\.1'.* answer to several places"):
+            ask()
+
+
+def test_class_tokens_at_the_end_are_named():
     class Last(ToyViT):
         def forward(self, images):
             x = self.patch_embed(images).flatten(2).transpose(1, 2)
@@ -63,8 +101,9 @@ def test_class_tokens_at_the_end_are_found_out():
                 x = x + layer(norm(x))
             return self.head(x[:, -1])
 
-    with pytest.raises(LayoutError, match="query token 0 should stand for no patch"):
-        traced(Last())
+    found = traced(Last())
+    assert found.calls[0].arrangement.key_tokens.tolist() == [[*range(1, 16), 0]]
+    assert found.readout == "cls"
 
 
 def test_the_readout_is_what_the_answer_follows():
@@ -93,7 +132,7 @@ def test_the_readout_is_what_the_answer_follows():
     assert traced(Mean()).readout == "mean"
     pooled = traced(Pooled(), hints=LayoutHints((4, 4), ()))
     assert pooled.readout == "pool"
-    assert (pooled.calls[-1].name, pooled.calls[-1].kind) == ("pool", "readout")
+    assert (pooled.calls[-1].name, pooled.calls[-1].kind) == ("pool", "pool")
 
 
 def test_a_lone_unnamed_prefix_token_that_is_read_is_the_class_token():
@@ -110,14 +149,18 @@ def test_the_random_state_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("hints", "message"),
     [
-        (LayoutHints((4, 4), ("cls", "reg1")), r"found 16 tokens; expected 3 × 5 patches .* 2 prefix tokens"),
-        (LayoutHints((2, 2), ("cls",)), r"found 16 tokens; expected 6 × 10 patches"),
-        (LayoutHints(), "nothing in the model that tells its patch size"),
+        (LayoutHints((4, 4), ("cls", "reg1")), r"given has 2 prefix tokens \(cls, reg1\); found 3 × 5 patches"),
+        (LayoutHints((2, 2), ("cls",)), r"given has patches of 2 × 2 px; found 3 × 5 patches of 4 × 4 px"),
     ],
 )
-def test_hints_that_do_not_fit_are_refused_with_the_numbers(hints, message):
+def test_a_layout_given_that_is_not_so_is_refused_with_what_was_found(hints, message):
     with pytest.raises(LayoutError, match=message):
         traced(ToyViT(), hints=hints)
+
+
+@pytest.mark.parametrize("hints", [LayoutHints(), LayoutHints((3, 3), guessed=True), LayoutHints((2, 2), guessed=True)])
+def test_what_the_model_says_wrongly_or_not_at_all_is_found(hints):
+    assert traced(ToyViT(), hints=hints).layout.describe() == "3 × 5 patches of 4 × 4 px, prefix tokens cls"
 
 
 def test_a_model_without_attention_is_refused_with_the_usual_causes():

@@ -3,7 +3,7 @@
 Knows nothing of any model: `models` reads hints from one, `trace` proves them by experiment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ class LayoutHints:
 
     patch_size: tuple[int, int] | None = None  # (height, width), pixels of the input
     prefix: tuple[str, ...] | None = None  # names, in token order: "cls", "dist", "reg1", …
+    # from the model\'s attributes, which may mean something else; what is given must be so
+    guessed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Layout:
     """Prefix tokens first, then grid height × grid width patches in row-major order."""
 
     grid: tuple[int, int]  # (rows, columns) of patches
-    patch_size: tuple[int, int]  # (height, width), pixels of the model's input
+    patch_size: tuple[float, float]  # (height, width), pixels of the model's input; whole but for odd strides
     prefix: tuple[str, ...]  # names of the prefix tokens, in token order
 
     @property
@@ -39,7 +41,7 @@ class Layout:
         return len(self.prefix) + self.patches
 
     @property
-    def image_size(self) -> tuple[int, int]:
+    def image_size(self) -> tuple[float, float]:
         """(height, width) of the model's input that the grid covers, in pixels."""
         return self.grid[0] * self.patch_size[0], self.grid[1] * self.patch_size[1]
 

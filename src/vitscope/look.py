@@ -49,9 +49,10 @@ class LayerInfo:
 
     index: int
     name: str  # as in model.named_modules()
-    kind: str  # "global": every token attends to every token
+    kind: str  # "global": every token to every token; "window", "reduced" (to a coarser grid, or from one), "local"
     heads: int
-    grid: tuple[int, int]
+    grid: tuple[int, int]  # of its queries
+    windows: str  # how windows lie, and where the grids of queries and keys differ, in words; "" where neither is so
     error: float  # largest verification error, as a fraction of the values' magnitude
     refusal: str | None  # why nothing is shown of it, if so
 
@@ -86,23 +87,20 @@ class Look:
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
-        return tuple(
-            LayerInfo(i, call.name, "global", call.heads, self.layout.grid, call.error, call.refusal)
-            for i, call in enumerate(self.attention_seen.layers)
-        )
+        return tuple(_layer_info(self.attention_seen, i) for i in range(len(self.attention_seen.layers)))
 
     @property
     def verification_error(self) -> float:
         """The largest of the layers' verification errors, as a fraction of the values' magnitude."""
-        pooling = self.attention_seen.pooling
-        calls = (*self.attention_seen.layers, *([pooling] if pooling is not None else []))
+        readings = (reading.call for reading in self.attention_seen.readings)
+        calls = (*self.attention_seen.layers, *readings)
         return max(call.error for call in calls)
 
     def heatmaps(
         self, layer: int | str = -1, query: Query = None, *, point: tuple[float, float] | None = None
     ) -> Float[Measured, "images heads rows columns"]:
         """Weights of one query over the patches; see measures.heatmaps.Heatmaps."""
-        return Heatmaps(layer, self._query(query, point)).measure(self.attention_seen)
+        return Heatmaps(layer, self._query(query, point, layer)).measure(self.attention_seen)
 
     def rollout(
         self,
@@ -114,7 +112,7 @@ class Look:
         point: tuple[float, float] | None = None,
     ) -> Float[Measured, "images rows columns"]:
         """One query's row of the attention rollout over the patches; see measures.rollout.Rollout."""
-        return Rollout(fusion, discard, start_layer, self._query(query, point)).measure(self.attention_seen)
+        return Rollout(fusion, discard, start_layer, self._query(query, point, -1)).measure(self.attention_seen)
 
     def rollout_by_start_layer(
         self, fusion: Fusion = "mean", discard: float = 0.0, query: Query = None
@@ -145,24 +143,32 @@ class Look:
     def attention(
         self, layer: int | str, query: Query = None, *, point: tuple[float, float] | None = None
     ) -> Float[Measured, "images heads keys"]:
-        """One query's row as it is, over the keys as the layer has them; `places` says where these stand."""
-        row, convention = attention_row(self.attention_seen, layer, self._query(query, point))
+        """One query's row as it is, over all keys of the layer; `places` says where these stand.
+
+        Keys outside the query's window have weight 0.
+        """
+        row, _, convention = attention_row(self.attention_seen, layer, self._query(query, point, layer))
         return measured(row, convention)
 
     def places(self, layer: int | str = -1) -> Float[np.ndarray, "keys 2"]:
         """Where a layer's keys stand: (y, x) in pixels of the model's input, NaN for prefix tokens."""
-        self.attention_seen.layer_index(layer)
-        nowhere = np.full((len(self.layout.prefix), 2), np.nan)
-        return np.concatenate([nowhere, self.layout.centres()])
+        keys = self.attention_seen.arrangement(self.attention_seen.layer_index(layer)).keys
+        nowhere = np.full((len(keys.prefix), 2), np.nan)
+        return np.concatenate([nowhere, keys.centres()])
 
-    def patch_at(self, x: float, y: float, image: int = 0) -> tuple[int, int]:
-        """(row, column) of the patch that covers a point in pixels of the original picture."""
+    def patch_at(self, x: float, y: float, image: int = 0, layer: int | str | None = None) -> tuple[int, int]:
+        """(row, column) of the patch that covers a point in pixels of the original picture.
+
+        On the grid of the layer's queries; of the picture's own patches, those of the first layer, if none is given.
+        """
+        seen = self.attention_seen
+        layout = self.layout if layer is None else seen.arrangement(seen.layer_index(layer)).queries
         placement = self.shown[image].placement
         if placement is None:
             raise QueryError("a point needs the original picture, and this look was taken of a tensor")
         input_x, input_y = placement.to_input(x, y)
-        row, column = int(input_y // self.layout.patch_size[0]), int(input_x // self.layout.patch_size[1])
-        rows, columns = self.layout.grid
+        row, column = int(input_y // layout.patch_size[0]), int(input_x // layout.patch_size[1])
+        rows, columns = layout.grid
         if not (0 <= row < rows and 0 <= column < columns):
             left, top, right, bottom = placement.box
             raise QueryError(
@@ -255,12 +261,21 @@ class Look:
             f"verification_error={self.verification_error:.1e})"
         )
 
-    def _query(self, query: Query, point: tuple[float, float] | None) -> Query:
+    def _query(self, query: Query, point: tuple[float, float] | None, layer: int | str) -> Query:
         if point is None:
             return query
         if query is not None:
             raise ArgumentError("give either query or point, not both")
-        patches = {self.patch_at(*point, image=i) for i in range(len(self.shown))}
+        patches = {self.patch_at(*point, i, layer) for i in range(len(self.shown))}
         if len(patches) > 1:
             raise ArgumentError(f"the point falls on different patches of the {len(self.shown)} images; look at one")
         return patches.pop()
+
+
+def _layer_info(seen: Seen, index: int) -> LayerInfo:
+    call = seen.layers[index]
+    known = seen.arrangements[index] if seen.arrangements else seen.arrangement(index)
+    if known is None:
+        return LayerInfo(index, call.name, "unplaced", call.heads, (0, 0), "", call.error, call.refusal)
+    words = known.describe()
+    return LayerInfo(index, call.name, known.kind, call.heads, known.queries.grid, words, call.error, call.refusal)

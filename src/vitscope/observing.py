@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import psutil
 import torch
 from torch import Tensor
 
+from vitscope.arrangement import Arrangement
 from vitscope.attention.kernels.choice import installed, settle
-from vitscope.attention.recorder import Recorder
+from vitscope.attention.recorder import Expected, Recorder
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError
 from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.plan import Facts, LayerFacts, Plan, plan
 from vitscope.measures.reduction import Reduction
-from vitscope.measures.seen import Seen
+from vitscope.measures.seen import Reading, Seen
 from vitscope.models.loaded import LoadedModel
-from vitscope.trace import Traced
+from vitscope.trace import Traced, TracedCall
 
 
 def plan_pass(traced: Traced, images: int, like: Tensor, measures: Iterable[Any] | None, limit_bytes: int) -> Plan:
@@ -25,10 +27,8 @@ def plan_pass(traced: Traced, images: int, like: Tensor, measures: Iterable[Any]
 
     `measures` None: they are not known before. A measure that does not say what it needs gets everything.
     """
-    layers = tuple(
-        LayerFacts(call.name, call.heads, call.width, call.replaceable) for call in traced.calls if call.kind == "layer"
-    )
-    facts = Facts(images, traced.layout.tokens, layers, like.dtype, like.device.type)
+    layers = tuple(_facts_of(call) for call in traced.calls if call.is_layer)
+    facts = Facts(images, layers, like.dtype, like.device.type)
     needs = None
     if measures is not None:
         needs = Needs()
@@ -43,12 +43,10 @@ def observe(
     loaded: LoadedModel, images: Tensor, traced: Traced, planned: Plan, *, every_row: bool, limit_bytes: int
 ) -> tuple[Seen, Any]:
     """What was seen of images (images, 3, height, width), and the model's output."""
-    numbers = _layer_numbers(traced)
-    reduction = Reduction(planned, traced.layout, numbers)
+    reduction = Reduction(planned, _layers_of(traced))
     recorder = Recorder(
         len(images),
-        prefix=len(traced.layout.prefix),
-        grid=traced.layout.grid,
+        [_expected(call) for call in traced.calls],
         every_row=every_row,
         limit_bytes=limit_bytes,
         held_bytes=planned.facts.fused_bytes if planned.fusion else 0,
@@ -57,16 +55,46 @@ def observe(
     with torch.no_grad(), Tap(loaded.model, recorder):
         output = loaded.forward(loaded.model, images)
     _require_as_traced(recorder, traced)
-    layers = tuple(call for call, number in zip(recorder.calls, numbers, strict=True) if number is not None)
-    pooling = next((call for call, number in zip(recorder.calls, numbers, strict=True) if number is None), None)
-    seen = Seen(traced.layout, layers, traced.readout, pooling, planned.choice.name, reduction.computed)
+    both = list(zip(recorder.calls, traced.calls, strict=True))
+    seen = Seen(
+        traced.layout,
+        tuple(replace(call, refusal=known.refusal or call.refusal) for call, known in both if known.is_layer),
+        traced.readout,
+        tuple(Reading(call, *known.reading) for call, known in both if known.reading is not None),
+        planned.choice.name,
+        reduction.computed,
+        tuple(known.arrangement for _, known in both if known.is_layer),
+        traced.branching,
+    )
     return seen, output
 
 
-def _layer_numbers(traced: Traced) -> list[int | None]:
-    """Each call's layer, in the order of the pass; None for a readout."""
-    layers = [i for i, call in enumerate(traced.calls) if call.kind == "layer"]
-    return [layers.index(i) if i in layers else None for i in range(len(traced.calls))]
+def _facts_of(call: TracedCall) -> LayerFacts:
+    arrangement = call.arrangement
+    if arrangement is None:  # it will be refused
+        return LayerFacts(call.name, call.heads, call.width, 0, 0, replaceable=False, plain=False)
+    queries, keys = arrangement.query_tokens.shape[1], arrangement.key_tokens.shape[1]
+    replaceable = call.replaceable and arrangement.plain
+    windows, plain = arrangement.windows, arrangement.plain
+    return LayerFacts(call.name, call.heads, call.width, queries, keys, windows, replaceable, plain)
+
+
+def _expected(call: TracedCall) -> Expected:
+    arrangement = call.arrangement
+    if arrangement is None:
+        return Expected(call.axes)
+    prefix = len(arrangement.queries.prefix)
+    return Expected(call.axes, prefix, arrangement.queries.grid if arrangement.plain else (0, 0))
+
+
+def _layers_of(traced: Traced) -> list[tuple[int, Arrangement] | None]:
+    """Of each call in the order of the pass, its layer and where its tokens stand; None where nothing is computed."""
+    numbers = count()
+    indices = [next(numbers) if call.is_layer else None for call in traced.calls]
+    return [
+        None if index is None or call.arrangement is None else (index, call.arrangement)
+        for index, call in zip(indices, traced.calls, strict=True)
+    ]
 
 
 def _require_as_traced(recorder: Recorder, traced: Traced) -> None:

@@ -30,6 +30,10 @@ class Bias(Protocol):
         """The term of one image."""
         ...
 
+    def picked(self, entries: Tensor) -> "Bias":
+        """The term of these images, in this order."""
+        ...
+
     def equals(self, other: "Bias") -> bool:
         """Whether both are held alike and give the same term."""
         ...
@@ -37,7 +41,10 @@ class Bias(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DenseBias:
-    """A mask or bias held in full, but for axes of length 1, along which it repeats."""
+    """A mask or bias held in full, but for axes of length 1, along which it repeats.
+
+    On the first axis it may have one entry for each window of an image, and then repeats for every image.
+    """
 
     term: Shaped[Tensor, "#images #heads #queries keys"]
 
@@ -53,7 +60,12 @@ class DenseBias:
         return self.term if self.term.shape[2] == 1 else self.term[:, :, rows]
 
     def image(self, index: int) -> "DenseBias":
+        index %= self.term.shape[0]
         return self if self.term.shape[0] == 1 else DenseBias(self.term[index : index + 1])
+
+    def picked(self, entries: Tensor) -> "DenseBias":
+        entries = entries.to(self.term.device)
+        return self if self.term.shape[0] == 1 else DenseBias(self.term[entries % self.term.shape[0]])
 
     def equals(self, other: Bias) -> bool:
         return isinstance(other, DenseBias) and torch.equal(self.term, other.term)
@@ -93,6 +105,9 @@ class RelativeBias:
         return out
 
     def image(self, index: int) -> "RelativeBias":
+        return self
+
+    def picked(self, entries: Tensor) -> "RelativeBias":
         return self
 
     def equals(self, other: Bias) -> bool:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitscope.attention.bias import Bias
+from vitscope.attention.bias import Bias, DenseBias
 from vitscope.errors import CaptureError, VerificationError
 
 
@@ -15,8 +15,9 @@ from vitscope.errors import CaptureError, VerificationError
 class AttentionCall:
     """What one layer attended with: softmax(scale · queries · keysᵀ + bias), or the weights themselves.
 
-    Either `queries` and `keys` are given, or `probabilities` are, where the logits could not be
-    followed back to a product of queries and keys.
+    Windows count as images: the first axis runs over images and, within each, over its windows.
+    Either `queries` and `keys` are given, or `probabilities` are, where the logits could not be followed
+    back to a product of queries and keys.
     """
 
     name: str  # of the module that attends, as in model.named_modules()
@@ -96,6 +97,24 @@ class AttentionCall:
         picked = self.map_operands(lambda operand: operand[index : index + 1])
         return picked if self.bias is None else replace(picked, bias=self.bias.image(index))
 
+    def picked(self, entries: Tensor) -> "AttentionCall":
+        """The same attention of these entries of the images axis, copied."""
+        bias = None if self.bias is None else self.bias.picked(entries)
+        return replace(self.map_operands(lambda operand: operand[entries.to(operand.device)]), bias=bias)
+
+    def ordered(self, queries: Tensor, keys: Tensor) -> "AttentionCall":
+        """The same attention with its query rows and keys in another order, copied."""
+        term = None if self.bias is None else self.bias.rows(slice(None))
+        if term is not None:
+            term = (term if term.shape[2] == 1 else term[:, :, queries])[..., keys]
+        return replace(
+            self,
+            queries=None if self.queries is None else self.queries[:, :, queries],
+            keys=None if self.keys is None else self.keys[:, :, keys],
+            probabilities=None if self.probabilities is None else self.probabilities[:, :, queries][..., keys],
+            bias=None if term is None else DenseBias(term),
+        )
+
     def logits(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:
         """Scaled and biased logits of the chosen query rows, before the softmax.
 
@@ -110,7 +129,9 @@ class AttentionCall:
         else:  # each step rounded as the model rounded it
             logits = self._rounded(self._rounded(queries @ keys.transpose(-2, -1)) * self.scale)
         if self.bias is not None:
-            logits = self._rounded(logits + self.bias.rows(rows).to(self.dtype))
+            term = self.bias.rows(rows).to(self.dtype)
+            repeats = self.images // term.shape[0] if term.shape[0] > 1 else 1  # a term for each window of an image
+            logits = self._rounded(logits + (term.repeat(repeats, 1, 1, 1) if repeats > 1 else term))
         return logits
 
     def weights(self, rows: slice | Tensor) -> Float[Tensor, "images heads rows keys"]:

@@ -1,12 +1,13 @@
 """An attention as it happens: operands, values and a way to read or write the model's own output."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vitscope.attention.axes import Axes, stretched
 from vitscope.errors import LayoutError
 
 
@@ -32,8 +33,8 @@ class OutputProjection:
 class AttentionEvent:
     """One attention as the running model computes it; leading axes are still the model's own.
 
-    `queries`, `keys` and `values` are (…, tokens, dim) with images outermost among the leading
-    axes (the trace proves it). Holds references, copies nothing.
+    `queries`, `keys` and `values` are (…, tokens, dim); `axes` says how images, windows and heads lie
+    among the leading axes, once the trace has found it. Holds references, copies nothing.
     """
 
     name: str
@@ -49,6 +50,7 @@ class AttentionEvent:
     sequence_first: bool = False  # the output is (tokens, images, features)
     own_rows: Callable[[Tensor], Tensor] | None = None  # the model's own function, called with these query rows alone
     output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order
+    axes: Axes = field(default_factory=Axes)
 
     @property
     def query_count(self) -> int:
@@ -71,43 +73,40 @@ class AttentionEvent:
         return self.values.shape[-2]
 
     def by_image(self, tensor: Tensor, images: int) -> Tensor:
-        """(…, rows, columns) → (images, heads, rows, columns)."""
-        leading = tensor.shape[:-2].numel()
-        if leading % images:
-            raise LayoutError(
-                f"{self.name or 'the model'}: attention over {leading} leading entries "
-                f"(shape {tuple(tensor.shape)}) cannot be split among {images} images; the images must "
-                "be the outermost axis of the batch"
-            )
-        return tensor.reshape(images, leading // images, *tensor.shape[-2:])
+        """(…, rows, columns) → (images · windows, heads, rows, columns)."""
+        try:
+            return self.axes.split(stretched(tensor, self.leading), images)
+        except LayoutError as error:
+            raise LayoutError(f"layer {self.name!r}: {error}") from None
 
     def read_output(self, output: Tensor, images: int) -> Tensor:
-        """The model's own output as (images, heads or 1, queries, dim)."""
+        """The model's own output as (images · windows, heads or 1, queries, dim)."""
         if self.sequence_first:
             return output.unsqueeze(1).transpose(0, 2) if output.dim() == 3 else output[None, None]
         if self.output_axes is not None:
             output = output.permute(_inverse(self.output_axes))
         return self.by_image(output, images)
 
-    def write_output(self, heads: Tensor) -> Tensor:
-        """The inverse of `read_output`: (images, heads or 1, queries, dim) in the model's own shape."""
+    def write_output(self, heads: Tensor, images: int) -> Tensor:
+        """The inverse of `read_output`: (images · windows, heads or 1, queries, dim) in the model's own shape."""
         if self.sequence_first:
             return heads[:, 0].transpose(0, 1)
-        output = heads.reshape(*self.leading, *heads.shape[-2:])
+        output = self.axes.join(heads, images).reshape(*self.leading, *heads.shape[-2:])
         return output if self.output_axes is None else output.permute(self.output_axes)
 
-    def zeros(self, images: int) -> Tensor:
-        """An answer of zeros, shaped as `read_output` gives it."""
+    def zero_output(self) -> Tensor:
+        """An output of zeros in the model's own shape."""
         if self.projection is not None:
-            return self.values.new_zeros(images, 1, self.query_count, self.projection.weight.shape[0])
-        return self.by_image(self.values.new_zeros(*self.leading, self.query_count, self.values.shape[-1]), images)
+            return self.values.new_zeros(self.query_count, self.leading[0], self.projection.weight.shape[0])
+        output = self.values.new_zeros(*self.leading, self.query_count, self.values.shape[-1])
+        return output if self.output_axes is None else output.permute(self.output_axes)
 
 
 class Observer:
     """What a tap reports to. The base class lets every attention pass."""
 
     def before(self, event: AttentionEvent) -> Tensor | None:
-        """An output to use instead of computing this attention, or None to let it be computed."""
+        """An output, in the model's own shape, to use instead of computing it, or None to let it be computed."""
         return None
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:

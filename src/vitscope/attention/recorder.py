@@ -2,11 +2,13 @@
 
 import math
 import random
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from vitscope.attention.axes import Axes
 from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
@@ -35,22 +37,30 @@ class Reducer:
         return True
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is known of one attention before it happens."""
+
+    axes: Axes = field(default_factory=Axes)
+    prefix: int = 0  # tokens before the patches
+    grid: tuple[int, int] = (0, 0)  # of the patches, if every token attends to every token
+
+
 class Recorder(Observer):
     """Collects one AttentionCall for each attention of a forward pass over `images` images.
 
-    In every layer some rows of all heads are verified, of the `prefix` tokens' rows some among them,
-    on up to two images drawn anew for each layer, or on all where each has a mask or bias of its own.
-    With `every_row` all rows of all images are. On the patch `grid`, biases that repeat by offset are
-    held as tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in
+    In every layer some rows of all heads are verified, of the prefix tokens' rows some among them, on
+    up to two images drawn anew for each layer, or on all where each has a mask or bias of its own.
+    With `every_row` all rows of all images are. On a grid, biases that repeat by offset are held as
+    tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in
     all; `held_bytes` of these are taken already.
     """
 
     def __init__(
         self,
         images: int,
+        expected: Sequence[Expected] = (),
         *,
-        prefix: int = 0,
-        grid: tuple[int, int] = (0, 0),
         every_row: bool = False,
         limit_bytes: int = 2**30,
         held_bytes: int = 0,
@@ -58,8 +68,7 @@ class Recorder(Observer):
     ) -> None:
         self.calls: list[AttentionCall] = []
         self._images = images
-        self._prefix = prefix
-        self._grid = grid
+        self._expected = expected
         self._every_row = every_row
         self._limit_bytes = limit_bytes
         self._reducer = reducer or Reducer()
@@ -71,26 +80,36 @@ class Recorder(Observer):
         """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
         if event.own_rows is None or not self._reducer.attends:
             return None
+        event = replace(event, axes=self._now.axes)
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
-            call = self._call(event)
-            output = self._reducer.attend(len(self.calls), call, event.by_image(event.values, self._images))
+            call, values = self._call(event), event.by_image(event.values, self._images)
+            output = self._reducer.attend(len(self.calls), call, values)
             if output is None or not math.isfinite(_total(output)):
                 return None
             images, rows = self._verified_images(call), self._rows(event.query_count)
+            assert event.own_rows is not None
             own = event.by_image(event.own_rows(_indices(rows, event.query_count)), self._images)
-            checks = [verify(call, event, found, images, rows) for found in (own, output[:, :, rows])]
+            checks = [verify(call, event, values, found, images, rows) for found in (own, output[:, :, rows])]
             if not all(check.passed for check in checks):
                 return None  # the model's own output is used, and recorded after it
             self._record(replace(call, error=max(check.error for check in checks)), event, attended=True)
-            return output.to(event.values.dtype)
+            return event.write_output(output.to(event.values.dtype), self._images)
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
+        event = replace(event, axes=self._now.axes)
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
             _require_finite(event, output)
             call, rows = self._call(event), self._rows(event.query_count)
+            values = event.by_image(event.values, self._images)
             found = event.read_output(output, self._images)[:, :, rows]
-            check = verify(call, event, found, self._verified_images(call), rows)
+            check = verify(call, event, values, found, self._verified_images(call), rows)
             self._record(replace(call, error=check.error, refusal=_refusal(call, check)), event, attended=False)
+
+    @property
+    def _now(self) -> Expected:
+        """What is known of the attention that happens next."""
+        number = len(self.calls)
+        return self._expected[number] if number < len(self._expected) else Expected()
 
     def _record(self, call: AttentionCall, event: AttentionEvent, *, attended: bool) -> None:
         kept = self._reducer.take(len(self.calls), call, attended=attended)
@@ -120,7 +139,7 @@ class Recorder(Observer):
 
     def _bias(self, event: AttentionEvent, term: Tensor) -> Bias | None:
         """The bias as small as it can be held; the one that an earlier layer kept, where it is the same."""
-        term = _without_repeats(event.by_image(term, self._images).detach())
+        term = _without_repeats(event.by_image(term, self._images).detach(), event.axes.windows)
         if not term.any():
             return None
         if torch.isneginf(term).all(-1).any():
@@ -128,7 +147,7 @@ class Recorder(Observer):
                 f"layer {event.name!r}: a mask hides every key from some queries, which then attend to nothing; "
                 "expected each to see some key. Show images that fill the model's input, or mask keys only"
             )
-        bias = compress(term, self._grid, self._prefix)
+        bias = compress(term, self._now.grid, self._now.prefix)
         return next((known for known in self._biases if bias.equals(known)), bias)
 
     def _count(self, nbytes: int, event: AttentionEvent, what: str) -> None:
@@ -143,15 +162,18 @@ class Recorder(Observer):
     def _verified_images(self, call: AttentionCall) -> list[int]:
         per_image = call.bias is not None and call.bias.per_image
         if self._every_row or per_image or self._images <= _IMAGES:
-            return list(range(self._images))
-        return self._random.sample(range(self._images), _IMAGES)
+            return list(range(call.images))
+        windows = call.images // self._images
+        chosen = self._random.sample(range(self._images), _IMAGES)
+        return [image * windows + window for image in chosen for window in range(windows)]
 
     def _rows(self, queries: int) -> slice | Tensor:
         """Random query rows, prefix rows among them."""
         if self._every_row or queries <= _PREFIX_ROWS + _PATCH_ROWS:
             return slice(None)
-        prefix = self._random.sample(range(self._prefix), min(_PREFIX_ROWS, self._prefix))
-        patches = [self._random.randrange(self._prefix, queries) for _ in range(_PATCH_ROWS)]
+        count = min(self._now.prefix, queries - 1)
+        prefix = self._random.sample(range(count), min(_PREFIX_ROWS, count))
+        patches = [self._random.randrange(count, queries) for _ in range(_PATCH_ROWS)]
         return torch.tensor([*prefix, *patches], device="cpu")
 
 
@@ -170,12 +192,16 @@ def _refusal(call: AttentionCall, check: Verification) -> str | None:
     )
 
 
-def _without_repeats(tensor: Tensor) -> Tensor:
-    """Axes along which an expanded tensor repeats itself, cut to length 1."""
+def _without_repeats(term: Tensor, windows: int) -> Tensor:
+    """Axes along which an expanded term repeats itself cut to length 1, or the first to the windows of an image."""
     for axis in (0, 1, 2):
-        if tensor.stride(axis) == 0:
-            tensor = tensor.narrow(axis, 0, 1)
-    return tensor
+        if term.stride(axis) == 0:
+            term = term.narrow(axis, 0, 1)
+    if windows > 1:
+        for length in (1, windows):  # as joining windows and images copied what was expanded
+            if len(term) > length and all(torch.equal(part, term[:length]) for part in term.split(length)):
+                return term[:length]
+    return term
 
 
 def _require_finite(event: AttentionEvent, output: Tensor) -> None:

@@ -2,12 +2,12 @@
 
 Each tensor of logits is remembered, as long as it lives, with the product that made it and what
 was done to it since: scaled, biased, masked. A softmax turns logits into weights; a product of
-weights with values is an attention. Where a step cannot be followed, the weights themselves, the
-left operand of the product with the values, are what is reported.
+weights with values is an attention, whatever was done to the weights before: mixed between heads,
+added to others. Where a step cannot be followed, the weights themselves, as they meet the values, are
+what is reported.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,44 +19,41 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from vitscope.attention import products
 from vitscope.attention.event import AttentionEvent
-from vitscope.attention.fused import additive, expand_bias
+from vitscope.attention.logits import Function, Logits, follow_logits, reshaped
 
 Report = Callable[[AttentionEvent, Callable[[], Tensor]], Tensor]
-Function = Callable[..., Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Logits:
-    """scale · queries · keysᵀ + bias, as far as they have been followed."""
-
-    queries: Tensor
-    keys: Tensor
-    dtype: torch.dtype  # of the model's own logits
-    scale: float = 1.0
-    bias: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A softmax over keys; `logits` is None where they could not be followed."""
+    """What came of one softmax over keys, or several; `logits` is None where they could not be followed."""
 
-    layer: str
+    origins: frozenset[int]  # numbers of the softmaxes
     dtype: torch.dtype  # that the softmax was taken in
     logits: Logits | None
+    rows: int = -2  # the axis of queries
+    columns: int = -1  # the axis of keys
 
 
 _SOFTMAX: set[Function] = {torch.softmax, F.softmax, Tensor.softmax, torch.special.softmax}
-_TIMES: set[Function] = {torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.mul_, Tensor.__imul__}
-_OVER: set[Function] = {torch.div, Tensor.div, Tensor.__truediv__, Tensor.div_, Tensor.__itruediv__}
-_PLUS: set[Function] = {torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, Tensor.add_, Tensor.__iadd__}
-_MASK: set[Function] = {torch.masked_fill, Tensor.masked_fill, Tensor.masked_fill_}
 _SAME: set[Function] = {
     F.dropout, torch.dropout, torch.clone, Tensor.clone, Tensor.contiguous, Tensor.detach, torch.detach,
     Tensor.to, Tensor.type, Tensor.type_as, Tensor.float, Tensor.double, Tensor.half, Tensor.bfloat16,
     Tensor.view, Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.unflatten,
     Tensor.nan_to_num, torch.nan_to_num,
 }  # fmt: skip
-_FULLY_HIDDEN = -1e4  # a mask this low leaves no weight in any precision
+_TRANSPOSE: set[Function] = {torch.transpose, Tensor.transpose, torch.swapaxes, Tensor.swapaxes}
+_PERMUTE: set[Function] = {torch.permute, Tensor.permute}
+_MATRIX_TRANSPOSE: Function = Tensor.mT.__get__  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass
+class _Softmax:
+    """A softmax whose product with values has not been seen."""
+
+    layer: str
+    attends: bool  # it is of a product of queries and keys, or of square matrices
+    used: bool = False
 
 
 class SoftmaxFollower:
@@ -65,41 +62,62 @@ class SoftmaxFollower:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._followed: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor → Logits | Weights
-        self.unused: Counter[str] = Counter()  # by layer: softmaxes over keys less products with values
+        self._count = 0
+        self._unread: dict[int, _Softmax] = {}  # by number: those whose product with values was not seen (yet)
+
+    @property
+    def lost(self) -> list[str]:
+        """Layers with an attention's softmax that was used, but whose product with values was not seen."""
+        return [softmax.layer for softmax in self._unread.values() if softmax.used and softmax.attends]
 
     def __call__(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], layer: Callable[[], str]) -> Any:
         if func in products.FUNCTIONS:
             return self._product(func, args, kwargs, layer)
-        source = self._source(args, kwargs)
+        if func is Tensor.__setitem__:
+            return self._change(func, args)
+        sources = self._sources(args, kwargs)
         result = func(*args, **kwargs)
         if isinstance(result, Tensor):
             if func in _SOFTMAX:
-                self._softmax(args, kwargs, source, result, layer)
+                self._softmax(args, kwargs, sources, result, layer)
             else:
-                self._note(result, self._follow(func, args, kwargs, source, result))
+                self._note(result, self._follow(func, args, kwargs, sources, result))
         return result
+
+    def _change(self, func: Function, args: tuple[Any, ...]) -> Any:
+        """An assignment to a part of a tensor, after which its logits are not known any more."""
+        record = self._followed.get(args[0])
+        if isinstance(record, Weights):
+            self._followed[args[0]] = replace(record, logits=None)
+        elif record is not None:
+            self._followed[args[0]] = replace(record, bias=None, changed=True)
+        return func(*args)
 
     def _softmax(
         self,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        source: Logits | Weights | None,
+        sources: list[tuple[Tensor, Logits | Weights]],
         result: Tensor,
         layer: Callable[[], str],
     ) -> None:
         """Note weights, if the softmax is over the last axis of a stack of matrices."""
         if result.dim() >= 3 and _over_last_axis(args, kwargs, result.dim()):
-            weights = Weights(layer(), result.dtype, source if isinstance(source, Logits) else None)
-            self.unused[weights.layer] += 1
-            self._followed[result] = weights
+            logits = next((record for _, record in sources if isinstance(record, Logits)), None)
+            self._count += 1
+            attends = logits is not None or result.shape[-1] == result.shape[-2]
+            self._unread[self._count] = _Softmax(layer(), attends)
+            logits = None if logits is None else logits.with_bias_of(args[0] if args else kwargs["input"])
+            self._followed[result] = Weights(frozenset({self._count}), result.dtype, logits)
 
     def _product(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], layer: Callable[[], str]) -> Any:
         product = products.read_product(func, args, kwargs)
         if product is None:
             return func(*args, **kwargs)
-        weights = self._weights_of(args)
+        weights = self._weights_of(args, kwargs)
         if weights is not None:
-            self.unused[weights.layer] -= 1
+            for origin in weights.origins:
+                self._unread.pop(origin, None)
             event = _event(layer(), weights, product)
             return self._report(event, lambda: func(*args, **kwargs))
         result: Tensor = func(*args, **kwargs)
@@ -108,37 +126,67 @@ class SoftmaxFollower:
             self._followed[result] = logits
         return result
 
-    def _weights_of(self, args: tuple[Any, ...]) -> Weights | None:
-        """The left operand's record, if a softmax over keys made it."""
-        operands = args[1:] if isinstance(args[0], str) else args
-        left = operands[0][0] if isinstance(operands[0], list | tuple) else operands[0]
-        record = self._followed.get(left)
-        return record if isinstance(record, Weights) else None
-
-    def _source(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Logits | Weights | None:
-        """The record of the first followed tensor among the arguments."""
-        if not self._followed:
-            return None
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, Tensor) and value in self._followed:
-                return self._followed[value]
+    def _weights_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Weights | None:
+        """The record of weights that meet values: on the left, rows first, or on the right, columns first."""
+        operands = args[1:] if isinstance(args[0], str) else (*args, *kwargs.values())
+        if operands and isinstance(operands[0], list | tuple):
+            operands = operands[0]
+        for operand, axes in zip(operands[:2], ((-2, -1), (-1, -2)), strict=False):
+            record = self._followed.get(operand)
+            if isinstance(record, Weights) and (record.rows, record.columns) == axes:
+                return record
         return None
+
+    def _sources(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[Tensor, Logits | Weights]]:
+        """The followed tensors among the arguments, with their records."""
+        if not self._followed:
+            return []
+        values = (value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        return [(value, self._followed[value]) for value in values if value in self._followed]
 
     def _follow(
         self,
         func: Function,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        source: Logits | Weights | None,
+        sources: list[tuple[Tensor, Logits | Weights]],
         result: Tensor,
     ) -> Logits | Weights | None:
-        if source is None:
+        if not sources:
             return None
+        tensor, source = sources[0]
+        if isinstance(source, Weights):
+            weights = [record for _, record in sources if isinstance(record, Weights)]
+            return self._follow_weights(func, args, kwargs, tensor, weights, result)
         if func in _SAME:
-            return source if _same_matrix(args[0], result) else None
-        if isinstance(source, Weights):  # changed after the softmax: only the weights themselves are known
-            return replace(source, logits=None) if _same_matrix(args[0], result) else None
-        return _follow_logits(func, args, kwargs, source, result)
+            return reshaped(source, result) if _same_matrix(tensor, result) else None
+        return follow_logits(func, args, kwargs, source, result)
+
+    def _follow_weights(
+        self,
+        func: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensor: Tensor,
+        weights: list[Weights],
+        result: Tensor,
+    ) -> Weights | None:
+        """Weights after a step; what is more than a change of shape leaves only the weights themselves known."""
+        first = weights[0]
+        moved = _moved(func, args, kwargs, tensor.dim())
+        if moved is not None:
+            rows, columns = (moved.index(axis % tensor.dim()) - tensor.dim() for axis in (first.rows, first.columns))
+            return replace(first, rows=rows, columns=columns)
+        kept = _same_matrix(tensor, result) and (first.rows, first.columns) in ((-2, -1), (-1, -2))
+        if func in _SAME and kept:
+            return first
+        for origin in frozenset[int]().union(*(one.origins for one in weights)):
+            if origin in self._unread:
+                self._unread[origin].used = True
+        mixed = func is F.linear and -1 not in (first.rows, first.columns)  # between heads, which come last
+        if not (kept or mixed):
+            return None
+        return replace(first, origins=frozenset[int]().union(*(one.origins for one in weights)), logits=None)
 
     def _note(self, result: Tensor, record: Logits | Weights | None) -> None:
         if record is not None:
@@ -147,65 +195,42 @@ class SoftmaxFollower:
             del self._followed[result]  # changed in place by a step that is not followed
 
 
-def _follow_logits(
-    func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], logits: Logits, result: Tensor
-) -> Logits | None:
-    """Logits after one arithmetic step, or None where the step is not one that is followed."""
-    if func in _MASK:
-        mask, value = (*args[1:], *kwargs.values())
-        return _masked(logits, mask, value, result)
-    if func not in _TIMES | _OVER | _PLUS or len(args) != 2 or kwargs:
+def _moved(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], axes: int) -> list[int] | None:
+    """The axes in their new order, if the step only moves them."""
+    if kwargs:
         return None
-    other = args[1] if result.shape == getattr(args[0], "shape", None) else args[0]
-    if func in _PLUS:
-        return _plus(logits, other, result)
-    return _times(logits, other, inverse=func in _OVER)
-
-
-def _times(logits: Logits, factor: Any, *, inverse: bool) -> Logits | None:
-    if not isinstance(factor, Tensor) or factor.numel() == 1:
-        number = float(factor)
-        number = 1 / number if inverse else number
-        if logits.bias is not None:
-            logits = replace(logits, bias=logits.bias * number)
-        return replace(logits, scale=logits.scale * number)
-    if logits.bias is None and factor.dim() >= 2 and factor.shape[-1] == 1:  # one factor a head or a query
-        return replace(logits, queries=logits.queries / factor if inverse else logits.queries * factor)
+    order = list(range(axes))
+    if func in _TRANSPOSE and len(args) == 3:
+        one, other = args[1] % axes, args[2] % axes
+        order[one], order[other] = order[other], order[one]
+        return order
+    if func in _PERMUTE:
+        given = args[1] if isinstance(args[1], list | tuple) else args[1:]
+        return [int(axis) % axes for axis in given]
+    if func is _MATRIX_TRANSPOSE:
+        return [*order[:-2], order[-1], order[-2]]
     return None
 
 
-def _plus(logits: Logits, term: Any, result: Tensor) -> Logits:
-    if not isinstance(term, Tensor) or term.numel() == 1:
-        return logits  # softmax does not see a constant
-    bias = expand_bias(term, tuple(result.shape))
-    if logits.bias is not None and bias is not None:
-        bias = logits.bias + bias
-    return replace(logits, bias=bias)
-
-
-def _masked(logits: Logits, mask: Tensor, value: Any, result: Tensor) -> Logits | None:
-    if float(value) > _FULLY_HIDDEN:
-        return None
-    return _plus(logits, additive(~mask, logits.dtype), result)
-
-
 def _event(name: str, weights: Weights, product: products.Product) -> AttentionEvent:
-    """The attention that a product of weights (left) with values (right) is."""
-    logits = weights.logits
+    """The attention that a product of weights with values is; values times weights, columns first, is its transpose."""
+    logits, values, probabilities, axes = weights.logits, product.right, product.left, product.axes
+    if weights.rows == -1:
+        values, probabilities = product.left.mT, product.right.mT
+        order = list(range(product.left.dim()))
+        axes = (*order[:-2], order[-1], order[-2])
     if logits is None:
-        return AttentionEvent(
-            name, product.right, probabilities=product.left, softmax_dtype=weights.dtype, output_axes=product.axes
-        )
+        return AttentionEvent(name, values, probabilities=probabilities, softmax_dtype=weights.dtype, output_axes=axes)
     return AttentionEvent(
         name,
-        product.right,
+        values,
         logits.queries.to(logits.dtype),  # under autocast the product itself ran in this precision
         logits.keys.to(logits.dtype),
         scale=logits.scale,
-        bias=logits.bias,
+        bias=None if logits.bias is None else logits.bias.reshape(*logits.queries.shape[:-1], logits.keys.shape[-2]),
         softmax_dtype=weights.dtype,
         logits_dtype=logits.dtype if torch.finfo(logits.dtype).bits < 32 else None,
-        output_axes=product.axes,
+        output_axes=axes,
     )
 
 

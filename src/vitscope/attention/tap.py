@@ -34,8 +34,8 @@ class Tap(TorchFunctionMode):
 
     @property
     def lost(self) -> list[str]:
-        """Layers with a softmax over keys whose product with values was not seen."""
-        return [layer for layer, count in self._follower.unused.items() if count > 0]
+        """Layers with an attention whose product with values was not seen."""
+        return self._follower.lost
 
     def __torch_function__(
         self,
@@ -55,7 +55,7 @@ class Tap(TorchFunctionMode):
     def _attention(self, event: AttentionEvent, compute: Callable[[], Tensor]) -> Tensor:
         answer = self._observer.before(event)
         if answer is not None:
-            return event.write_output(answer)
+            return answer
         output = compute()
         self._observer.after(event, output)
         return output

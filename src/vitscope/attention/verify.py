@@ -10,6 +10,8 @@ from torch import Tensor
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
 
+_ENTRIES = 2**20  # weights recomputed at once
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -26,6 +28,7 @@ class Verification:
 def verify(
     call: AttentionCall,
     event: AttentionEvent,
+    values: Shaped[Tensor, "images heads keys dim"],
     found: Shaped[Tensor, "images heads_or_1 rows features"],
     images: list[int],
     rows: slice | Tensor,
@@ -37,16 +40,16 @@ def verify(
     precision of sums, of a sum over K keys by about eps · √K and of a logit by eps · |logit|, which
     the softmax turns into a relative error of its weight. Four times all of these is allowed.
     """
-    all_values = event.by_image(event.values, call.images)  # (images, heads, keys, dim)
     error, magnitude, logit = 0.0, 0.0, 0.0
-    for i in images:
-        image = call.image(i)
-        weights, largest = _weights(image, rows)
-        values = all_values[i : i + 1].to(call.dtype)
-        expected, bound = weights @ values, weights @ values.abs()  # (1, heads, rows, dim)
+    for some in _runs(images, call, found.shape[-2]):
+        part = call.image(some[0]) if len(some) == 1 else call.picked(torch.tensor(some))
+        weights, largest = _weights(part, rows)
+        chosen = slice(some[0], some[0] + 1) if len(some) == 1 else some
+        own = values[chosen].to(call.dtype)
+        expected, bound = weights @ own, weights @ own.abs()  # (some, heads, rows, dim)
         if event.projection is not None:
             expected, bound = event.projection(expected), event.projection.magnitude()(bound)
-        error = _max(error, (expected - found[i : i + 1].to(call.dtype)).abs())
+        error = _max(error, (expected - found[chosen].to(call.dtype)).abs())
         magnitude = _max(magnitude, bound)
         logit = max(logit, largest)
     growth = math.sqrt(call.key_count) + logit
@@ -55,6 +58,12 @@ def verify(
     sums = torch.finfo(torch.float32 if torch.finfo(softmax).bits < 64 else call.dtype).eps
     allowed = 4 * (max(torch.finfo(found.dtype).eps, torch.finfo(softmax).eps) + sums * growth)
     return Verification(error / magnitude if magnitude else error, allowed)
+
+
+def _runs(images: list[int], call: AttentionCall, rows: int) -> list[list[int]]:
+    """The images in runs that are computed at once: many where they are small windows."""
+    length = max(1, _ENTRIES // (call.heads * rows * call.key_count))
+    return [images[first : first + length] for first in range(0, len(images), length)]
 
 
 def _max(least: float, tensor: Tensor) -> float:

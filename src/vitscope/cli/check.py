@@ -31,12 +31,12 @@ def run_check(model: ModelOptions, *, as_json: bool) -> int:
 def _table(look: Look, report: dict[str, Any]) -> str:
     """The check for a person."""
     height, width = report["input_size"]
-    pooling = look.attention_seen.pooling
+    readings = look.attention_seen.readings
     lines = [
         f"{report['model']['name']}  {report['model']['class']}, {report['model']['parameters']:,} parameters",
         f"input    {height} × {width} px",
         f"layout   {look.layout.describe()}; proven by the trace in every layer",
-        f"readout  {look.readout}{f' ({pooling.name})' if pooling is not None else ''}",
+        f"readout  {look.readout}{f' ({readings[-1].call.name})' if readings else ''}",
         "",
         f"{'layer':>5}  {'name':<40} {'kind':<7} {'heads':>5} {'tokens':>7} {'error':>8}",
     ]

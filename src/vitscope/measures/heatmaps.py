@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from vitscope.arrangement import Arrangement
 from vitscope.errors import ArgumentError, QueryError
+from vitscope.layout import Layout
 from vitscope.measures import dense
 from vitscope.measures.needs import Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
@@ -21,8 +23,9 @@ class Heatmaps:
     """Weights of one query over the patches, as they are: not rescaled, prefix tokens left out.
 
     `query` None is the model's own readout: the class token's row; the pooling head's own row (last
-    layer only, in which it stands in for the layer); for models that average, the mean over the
-    patch queries' rows.
+    layer only, in which it stands in for the layer), the class token's in class attention at the end alike;
+    for models that average, the mean over the patch queries' rows. The map is on the grid of the layer's
+    keys: a query in a window gives 0 outside of it.
     """
 
     layer: int | str = -1
@@ -34,37 +37,51 @@ class Heatmaps:
 
     def measure(self, seen: Seen) -> Float[Measured, "images heads rows columns"]:
         """The maps; QueryError where the layer or query does not exist."""
-        rows, convention = attention_row(seen, self.layer, self.query)
-        patches = rows[..., rows.shape[-1] - seen.layout.patches :]
-        maps = patches.reshape(*rows.shape[:2], *seen.layout.grid)
+        rows, layout, convention = attention_row(seen, self.layer, self.query)
+        maps = rows[..., len(layout.prefix) :].unflatten(-1, layout.grid)
         return measured(maps, f"{convention}; weights over the patches, not rescaled")
 
 
-def attention_row(seen: Seen, layer: int | str, query: Query) -> tuple[Float[torch.Tensor, "images heads keys"], str]:
-    """One query's row over the keys as the layer has them, and its convention in words."""
-    resolved = resolve(query, seen)
+def attention_row(
+    seen: Seen, layer: int | str, query: Query
+) -> tuple[Float[torch.Tensor, "images heads keys"], Layout, str]:
+    """One query's row over all keys of the layer, where these stand, and its convention in words."""
     index = seen.layer_index(layer)
+    resolved = resolve(query, seen, index)
     if resolved.kind == "pool":
-        return _pooling_row(seen, index, resolved)
-    call = seen.layer(index)
+        return _reading_row(seen, index, resolved)
+    arranged = seen.arranged(index)
+    call, layout = arranged.call, arranged.arrangement.queries
     if resolved.kind == "mean":
-        vector = torch.zeros(call.images, call.query_count, dtype=call.dtype, device=call.device)
-        vector[:, len(seen.layout.prefix) :] = 1 / seen.layout.patches
-        row = seen.body(call).column_sums(call, vector, seen.normalisers(index))
+        vector = torch.zeros(seen.images, layout.tokens, dtype=call.dtype, device=call.device)
+        vector[:, len(layout.prefix) :] = 1 / layout.patches
+        row = arranged.column_sums(vector, seen.normalisers(index))
     else:
-        row = call.weights(slice(resolved.token, resolved.token + 1))[:, :, 0]
-    return row, f"attention of the {resolved.name} in layer {index} ({call.name})"
+        row = arranged.row(resolved.token)
+    convention = f"attention of the {resolved.name} in layer {index} ({call.name})"
+    return row, arranged.arrangement.keys, f"{convention}{_windows(arranged.arrangement, resolved)}"
 
 
-def _pooling_row(seen: Seen, index: int, query: ResolvedQuery) -> tuple[torch.Tensor, str]:
-    assert seen.pooling is not None
+def _windows(arrangement: Arrangement, query: ResolvedQuery) -> str:
+    """What windows make of a row, in words."""
+    if arrangement.windows == 1:
+        return ""
+    if query.kind == "mean":
+        return f", each in its own of {arrangement.windows} windows"
+    return ", the mean over the windows that it stands in" if arrangement.overlapping else ", in its own window"
+
+
+def _reading_row(seen: Seen, index: int, query: ResolvedQuery) -> tuple[torch.Tensor, Layout, str]:
+    reading = seen.readings[-1]
     if index != len(seen.layers) - 1:
+        through = "a pooling head" if reading.kind == "pool" else "class attention at the end"
         raise QueryError(
-            f"the model reads its answer through a pooling head, which has no query in layer {index}; give a query: "
+            f"the model reads its answer through {through}, which has no query in layer {index}; give a query: "
             'a patch (row, column), or "mean" over the patch queries'
         )
-    seen.pooling.require_verified()
-    return seen.pooling.weights(slice(None)).mean(2), f"attention of the {query.name} ({seen.pooling.name})"
+    reading.call.require_verified()
+    row = reading.call.weights(slice(None)).mean(2)  # (images, heads, keys)
+    return row, reading.arrangement.keys, f"attention of the {query.name} ({reading.call.name})"
 
 
 def heatmaps(

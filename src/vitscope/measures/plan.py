@@ -19,7 +19,11 @@ class LayerFacts:
     name: str
     heads: int
     width: int  # features of a head's queries and keys; 0 where only weights are seen
+    queries: int  # of a window
+    keys: int
+    windows: int = 1
     replaceable: bool = True  # whether its output can be computed in the place of the model's own function
+    plain: bool = True  # whether every token attends to every token, in order
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,6 @@ class Facts:
     """What is known of a forward pass before it is made."""
 
     images: int
-    tokens: int
     layers: tuple[LayerFacts, ...]
     dtype: torch.dtype  # of the model
     device: str  # "cpu", "cuda" …
@@ -35,18 +38,29 @@ class Facts:
     @property
     def weights(self) -> int:
         """Attention weights in all layers and heads."""
-        return self.images * self.tokens**2 * sum(layer.heads for layer in self.layers)
+        return self.images * sum(layer.heads * layer.windows * layer.queries * layer.keys for layer in self.layers)
+
+    @property
+    def tokens(self) -> int:
+        """The most tokens that a layer has."""
+        return max(layer.windows * max(layer.queries, layer.keys) for layer in self.layers)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all layers are plain."""
+        return all(layer.plain for layer in self.layers)
 
     def operand_bytes(self, index: int) -> int:
         """What a layer's queries and keys take, or its weights, where nothing else is seen."""
         layer = self.layers[index]
-        numbers = 2 * layer.width if layer.width else self.tokens
-        return self.images * layer.heads * self.tokens * numbers * self.dtype.itemsize
+        weights = layer.queries * layer.keys
+        numbers = layer.width * (layer.queries + layer.keys) if layer.width else weights
+        return self.images * layer.windows * layer.heads * numbers * self.dtype.itemsize
 
     @property
     def fused_bytes(self) -> int:
         """What the fused heads of all layers take."""
-        return len(self.layers) * FusedMatrix.nbytes(self.images, self.tokens, self.tokens)
+        return sum(FusedMatrix.nbytes(self.images * it.windows, it.queries, it.keys) for it in self.layers)
 
     def index(self, layer: int | str) -> int:
         """Index of a layer given by index or name; the last where there is none such, as the measure will tell."""
@@ -145,6 +159,8 @@ def _why_streamed(facts: Facts, needs: Needs, free_bytes: int, limit_bytes: int)
     size = f"{facts.fused_bytes / 1e6:,.0f} MB"
     if len(needs.fusions) > 1:
         return "two fusions are asked for"
+    if not facts.plain:
+        return "windows and merged tokens are computed again"
     if facts.dtype == torch.float64:
         return "16 bits are too few for a model in float64"
     if facts.device == "cuda":

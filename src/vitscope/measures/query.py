@@ -21,29 +21,30 @@ class ResolvedQuery:
     token: int = -1  # index among all tokens, for kind "token"
 
 
-def resolve(query: Query, seen: Seen) -> ResolvedQuery:
-    """The query as this model has it; QueryError, naming what exists, where it does not."""
+def resolve(query: Query, seen: Seen, layer: int = -1) -> ResolvedQuery:
+    """The query as a layer of this model has it; QueryError, naming what exists, where it does not."""
+    layout = seen.arrangement(layer).queries
     if query is None:
-        named = _resolve_name(seen.readout, seen)
+        named = _resolve_name(seen.readout, seen, layout)
         return ResolvedQuery(named.kind, f"{named.name} (the model's readout)", named.token)
     if isinstance(query, str):
-        return _resolve_name(query, seen)
-    return _resolve_patch(query, seen.layout)
+        return _resolve_name(query, seen, layout)
+    return _resolve_patch(query, layout)
 
 
-def _resolve_name(name: str, seen: Seen) -> ResolvedQuery:
-    prefix = seen.layout.prefix
-    if name in prefix:
+def _resolve_name(name: str, seen: Seen, layout: Layout) -> ResolvedQuery:
+    read = {"pool": "pool", "class": "cls"}[seen.readings[-1].kind] if seen.readings else ""
+    if name in layout.prefix:
         words = {"cls": "class token", "dist": "distillation token"}
-        return ResolvedQuery("token", words.get(name, f"token {name}"), prefix.index(name))
+        return ResolvedQuery("token", words.get(name, f"token {name}"), layout.prefix.index(name))
     if name == "mean":
         return ResolvedQuery("mean", "mean over patch queries")
-    if name == "pool" and seen.pooling is not None:
-        return ResolvedQuery("pool", "pooling head's query")
-    named = [*prefix, *(["pool"] if seen.pooling is not None else []), "mean"]
+    if name == read:
+        return ResolvedQuery("pool", "pooling head's query" if name == "pool" else "class token, in class attention")
+    named = [*layout.prefix, *([read] if read else []), "mean"]
     raise QueryError(
-        f"this model has no query {name!r}; it has {', '.join(named)}, and (row, column) on a grid of "
-        f"{seen.layout.grid[0]} × {seen.layout.grid[1]}"
+        f"there is no query {name!r} in this layer; it has {', '.join(named)}, and (row, column) on a grid of "
+        f"{layout.grid[0]} × {layout.grid[1]}"
     )
 
 

@@ -17,8 +17,10 @@ from jaxtyping import Float
 
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.errors import ArgumentError
+from vitscope.errors import ArgumentError, QueryError
+from vitscope.layout import Layout
 from vitscope.measures import dense
+from vitscope.measures.lattices import spread
 from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
@@ -32,6 +34,10 @@ class Rollout:
     Computed from the last layer to the first with a row vector, so that no N × N matrix is formed.
     `query` None is the model's own readout: the class token; a pooling head's fused row, without
     identity; 1/patches on every patch for models that average.
+
+    Where tokens merge inside or between layers, the pooling matrix takes the identity's place (each
+    coarse token the mean of the finer ones that it covers), windows attend to themselves alone, and
+    padding is left out: the map is on the lattice of the first layer, the picture's own.
     """
 
     fusion: Fusion = "mean"
@@ -57,13 +63,22 @@ class Rollout:
 
     def matrix(self, seen: Seen) -> Float[Measured, "images tokens tokens"]:
         """The whole rollout, N × N for each image; `query` plays no part."""
+        require_chain(seen)
         product: torch.Tensor | None = None
         for index in range(seen.layer_index(self.start_layer), len(seen.layers)):
-            call = seen.layer(index)
-            factor = seen.body(call).rollout_layer(call, self.fusion, self._least(call, seen))
+            factor = self._factor(seen, index)
             product = factor if product is None else factor @ product
         assert product is not None
         return measured(product, self.words)
+
+    def _factor(self, seen: Seen, index: int) -> Float[torch.Tensor, "images queries tokens"]:
+        """One layer's factor: from the tokens that come out of it to those that came in."""
+        arranged, before = seen.arranged(index), _lattice_before(seen, index)
+        call, arrangement = arranged.call, arranged.arrangement
+        if arrangement.plain and before == arrangement.queries:
+            return arranged.body.rollout_layer(call, self.fusion, self._least(call, seen))
+        to_keys, stays = arranged.factor(self.fusion, self.discard)
+        return spread(to_keys, arrangement.keys, before) + spread(torch.diag_embed(stays), arrangement.queries, before)
 
     def convention(self, seen: Seen) -> str:
         """What the map's numbers mean, in words."""
@@ -78,16 +93,22 @@ class Rollout:
 
     def _maps(self, seen: Seen, first: int) -> Float[torch.Tensor, "images layers rows columns"]:
         """The partial products' rows over the patches, for start layers `first` to the last."""
-        vector = _start(seen, resolve(self.query, seen), self.fusion)  # (images, tokens)
+        require_chain(seen)
+        vector = start_vector(seen, resolve(self.query, seen), self.fusion)  # (images, tokens)
         trail: list[torch.Tensor] = []
         for index in reversed(range(first, len(seen.layers))):
             vector = self._times_layer(seen, index, vector)
-            trail.append(vector[:, len(seen.layout.prefix) :])
+            on_picture = spread(vector, _lattice_before(seen, index), seen.layout)
+            trail.append(on_picture[:, len(seen.layout.prefix) :])
         maps = torch.stack(trail[::-1], dim=1)  # (images, layers, patches)
         return maps.unflatten(2, seen.layout.grid)
 
     def _times_layer(self, seen: Seen, index: int, vector: torch.Tensor) -> torch.Tensor:
-        """The vector (images, tokens) times one layer's factor."""
+        """The vector (images, tokens out of the layer) times its factor: (images, tokens into it)."""
+        arrangement, before = seen.arrangement(index), _lattice_before(seen, index)
+        if not (arrangement.plain and before == arrangement.queries):
+            to_keys, stays = seen.arranged(index).vector_times_fused(vector, self.fusion, self.discard)
+            return spread(to_keys, arrangement.keys, before) + spread(stays, arrangement.queries, before)
         stored = seen.fused(index, self.fusion)
         if stored is not None and not self.discard:
             return stored.vector_times_rollout_layer(vector)
@@ -131,19 +152,55 @@ def _dense_factor(attention: np.ndarray, fusion: Fusion, discard: float) -> np.n
     return fused / fused.sum(-1, keepdims=True)
 
 
-def _start(seen: Seen, query: ResolvedQuery, fusion: Fusion) -> Float[torch.Tensor, "images tokens"]:
-    """The row vector that the backward product starts with."""
-    last = seen.layers[-1]
-    vector = torch.zeros(last.images, seen.layout.tokens, dtype=last.dtype, device=last.device)
+def require_chain(seen: Seen) -> None:
+    """Raise QueryError where the layers do not follow one another, or it is not known where an output goes."""
+    if seen.branching is not None:
+        raise QueryError(f"a rollout multiplies layers that follow one another: {seen.branching}")
+    for index, call in enumerate(seen.layers):
+        arrangement = seen.arrangement(index)
+        if arrangement.overlapping and arrangement.queries.grid != arrangement.keys.grid:
+            raise QueryError(
+                f"layer {index} ({call.name}) asks the same queries in every window; a rollout would have to know "
+                "where their answers go, and is not defined there"
+            )
+
+
+def _lattice_before(seen: Seen, index: int) -> Layout:
+    """Where the tokens that come into a layer stand: where those out of the one before it do."""
+    return seen.arrangement(index - 1).queries if index else seen.arrangement(0).finer
+
+
+def start_vector(seen: Seen, query: ResolvedQuery, fusion: Fusion) -> Float[torch.Tensor, "images tokens"]:
+    """The row vector that the backward product starts with, over the tokens that come out of the last layer."""
+    last, layout = seen.layers[-1], seen.arrangement(-1).queries
+    vector = torch.zeros(seen.images, layout.tokens, dtype=last.dtype, device=last.device)
     if query.kind == "token":
         vector[:, query.token] = 1
     elif query.kind == "mean":
-        vector[:, len(seen.layout.prefix) :] = 1 / seen.layout.patches
+        vector[:, len(layout.prefix) :] = 1 / layout.patches
+    elif seen.readings[-1].kind == "pool":
+        reading = seen.readings[-1]
+        reading.call.require_verified()
+        row = seen.body(reading.call).fused(reading.call, fusion).mean(1)  # (images, keys)
+        vector = spread(row, reading.arrangement.keys, layout)
     else:
-        assert seen.pooling is not None
-        seen.pooling.require_verified()
-        row = seen.body(seen.pooling).fused(seen.pooling, fusion).mean(1)  # (images, keys)
-        vector[:, vector.shape[1] - row.shape[1] :] = row
+        vector = spread(_through_class_attention(seen, fusion), seen.readings[-1].arrangement.keys, layout)
+    return vector
+
+
+def _through_class_attention(seen: Seen, fusion: Fusion) -> Float[torch.Tensor, "images keys"]:
+    """The class token's row through the layers at the end in which it alone asks, with their residual connections."""
+    readings = [reading for reading in seen.readings if reading.kind == "class"]
+    keys, call = readings[-1].arrangement.keys, readings[-1].call
+    token = keys.prefix.index("cls")
+    vector = torch.zeros(seen.images, keys.tokens, dtype=call.dtype, device=call.device)
+    vector[:, token] = 1
+    for reading in reversed(readings):
+        reading.call.require_verified()
+        row = seen.body(reading.call).fused(reading.call, fusion)[:, 0]  # (images, keys)
+        share = vector[:, token] / (row.sum(1) + 1)
+        vector[:, token] = share
+        vector = vector + share[:, None] * row
     return vector
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from vitscope.arrangement import Arrangement
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.choice import BodyName, body_for
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.attention.kernels.statistics import Places, RowStatistics
+from vitscope.attention.kernels.statistics import RowStatistics
 from vitscope.errors import QueryError
 from vitscope.layout import Layout, ReadoutKind
+from vitscope.measures.arranged import Arranged
 
 
 @dataclass(eq=False)
@@ -25,15 +27,53 @@ class Computed:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """The attention calls of one forward pass over some images of one size."""
+class Reading:
+    """An attention through which the answer is read: a pooling head's, or a class token's at the end."""
 
-    layout: Layout
+    call: AttentionCall
+    arrangement: Arrangement
+    kind: Literal["pool", "class"]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The attention calls of one forward pass over some images of one size.
+
+    `arrangements` of the layers are those of `layout`, every token attending to every token, where none
+    are given.
+    """
+
+    layout: Layout  # the picture's own lattice: the first layer's
     layers: tuple[AttentionCall, ...]
     readout: ReadoutKind
-    pooling: AttentionCall | None = None  # the pooling head's own attention, if the model reads through one
+    readings: tuple[Reading, ...] = ()  # in the order of the pass
     body_name: BodyName = "tiled"
     computed: Computed = field(default_factory=Computed)
+    arrangements: tuple[Arrangement | None, ...] = ()  # None for a layer that is refused, as it could not be placed
+    branching: str | None = None  # why the layers do not follow one another, if they don't
+
+    @property
+    def images(self) -> int:
+        arrangement = self.arrangements[0] if self.arrangements else None
+        return self.layers[0].images // (1 if arrangement is None else arrangement.windows)
+
+    @property
+    def pooling(self) -> AttentionCall | None:
+        """The pooling head's own attention, if the model reads through one."""
+        return next((reading.call for reading in self.readings if reading.kind == "pool"), None)
+
+    def arrangement(self, index: int) -> Arrangement:
+        """Where a layer's tokens stand; VerificationError if they could not be placed."""
+        found = self.arrangements[index] if self.arrangements else Arrangement.whole(self.layout)
+        if found is None:
+            self.layers[index].require_verified()
+            raise QueryError(f"layer {index} ({self.layers[index].name}) is not over places of the picture")
+        return found
+
+    def arranged(self, layer: int | str) -> Arranged:
+        """A layer with its places and kernels; VerificationError if it was refused."""
+        call = self.layer(layer)
+        return Arranged(call, self.arrangement(self.layer_index(layer)), self.body(call))
 
     def layer_index(self, layer: int | str) -> int:
         """Index from 0 of a layer given by index (negative from the end) or name."""
@@ -62,8 +102,7 @@ class Seen:
         self.layers[index].require_verified()
         known = self.computed.statistics
         if (index, unit_square) not in known:
-            call = self.layer(index)
-            known[index, unit_square] = self.body(call).row_statistics(call, places_of(self.layout, unit_square))
+            known[index, unit_square] = self.arranged(index).row_statistics(unit_square=unit_square)
         return known[index, unit_square]
 
     def normalisers(self, index: int) -> torch.Tensor | None:
@@ -85,17 +124,10 @@ class Seen:
         return self.computed.fused.get((index, fusion))
 
     def stacked(self, pick: Callable[[RowStatistics], torch.Tensor], *, unit_square: bool = False) -> torch.Tensor:
-        """One statistic of all layers: (images, layers, heads, …), NaN where a layer has fewer heads."""
+        """One statistic of all layers: (images, layers, heads, …), NaN where a layer has fewer heads (or the like)."""
         parts = [pick(self.statistics(i, unit_square=unit_square)) for i in range(len(self.layers))]
-        images, _, *rest = parts[0].shape
-        heads = max(part.shape[1] for part in parts)
-        out = torch.full((images, len(parts), heads, *rest), torch.nan, dtype=parts[0].dtype)
+        sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].dim())]
+        out = torch.full((parts[0].shape[0], len(parts), *sizes), torch.nan, dtype=parts[0].dtype)
         for i, part in enumerate(parts):
-            out[:, i, : part.shape[1]] = part.cpu()
+            out[:, i][tuple(slice(size) for size in part.shape)] = part.cpu()
         return out
-
-
-def places_of(layout: Layout, unit_square: bool) -> Places:
-    """Where the patches stand, in pixels of the model's input or in the unit square."""
-    places = torch.from_numpy(layout.unit_square() if unit_square else layout.centres())
-    return Places(places, places)

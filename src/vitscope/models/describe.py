@@ -37,7 +37,7 @@ class Description:
 def describe(model: nn.Module) -> Description:
     """Read a model's hints, the call that runs its vision part, and its own preprocessing."""
     tower = vision_tower(model)
-    hints = LayoutHints(patch_size=patch_size(tower), prefix=prefix_names(tower))
+    hints = LayoutHints(patch_size=patch_size(tower), prefix=prefix_names(tower), guessed=True)
     return Description(hints=hints, forward=forward_for(model), transform=_transform(tower))
 
 

@@ -63,7 +63,7 @@ def draw_mask(axes: Axes, shown: Shown, layout: Layout, mask: Bool[np.ndarray, "
     ghost = (255 - (255 - as_grey(pixels).astype(float)) * 0.25).astype(np.uint8)
     kept = Image.fromarray(mask.astype(np.uint8) * 255)
     covered = Image.new("L", (shown.seen.width, shown.seen.height))  # a remainder beside the grid stays outside
-    covered.paste(kept.resize((layout.image_size[1], layout.image_size[0]), Image.Resampling.NEAREST))
+    covered.paste(kept.resize((round(layout.image_size[1]), round(layout.image_size[0])), Image.Resampling.NEAREST))
     inside = np.asarray(covered.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST)) > 0
     draw_picture(axes, np.where(inside[..., None], pixels, ghost), (shown.seen.height, shown.seen.width))
     axes.add_collection(LineCollection(_outline(mask, layout.patch_size), colors=INK, linewidths=0.4))
@@ -122,7 +122,7 @@ def _smoothed(heatmap: np.ndarray, layout: Layout) -> np.ndarray:
     return np.asarray(picture.resize((round(width * factor), round(height * factor)), Image.Resampling.BICUBIC))
 
 
-def _outline(mask: np.ndarray, patch_size: tuple[int, int]) -> list[list[tuple[int, int]]]:
+def _outline(mask: np.ndarray, patch_size: tuple[float, float]) -> list[list[tuple[float, float]]]:
     """The edges between patches inside and outside: lines of two points (x, y) in pixels of the input."""
     height, width = patch_size
     padded = np.pad(mask, 1)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vitscope.trace.run import noise
 
+_ROUNDING = 4  # eps: what does not change is computed alike in every run, so that hardly any is to be expected
 _SUMS = 2  # random sums a token: a change that leaves both as they were has probability 0
 
 
@@ -50,4 +51,4 @@ def fingerprint(features: Float[Tensor, "images heads tokens dim"]) -> Fingerpri
         values = features[:, head].float()  # (images, tokens, dim)
         sums += values @ directions[head]
         scale = torch.maximum(scale, values.abs().amax(-1))
-    return Fingerprint(sums, scale, 32 * torch.finfo(features.dtype).eps)
+    return Fingerprint(sums, scale, _ROUNDING * torch.finfo(features.dtype).eps)

@@ -7,10 +7,11 @@ answer does not follow are not read.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
+from vitscope.arrangement import Arrangement
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.layout import Layout
 from vitscope.trace.fingerprint import fingerprint
 from vitscope.trace.run import Subject, noise
 
@@ -18,42 +19,45 @@ from vitscope.trace.run import Subject, noise
 class _Disturb(Observer):
     """Answers with zeros, but image i gets noise on the query rows `rows[i]` of the call number `call`."""
 
-    def __init__(self, call: int, rows: Sequence[slice]) -> None:
+    def __init__(self, call: int, rows: Sequence[Tensor]) -> None:
         self._call = call
         self._rows = rows
         self._seen = -1
 
     def before(self, event: AttentionEvent) -> Tensor:
         self._seen += 1
-        answer = event.zeros(len(self._rows))
-        if self._seen == self._call:
-            for image, rows in enumerate(self._rows):
-                answer[image, :, rows] = noise(answer[image, :, rows].shape, answer)
-        return answer
+        if self._seen != self._call:
+            return event.zero_output()
+        images = len(self._rows)
+        answer = event.read_output(event.zero_output(), images).clone()
+        for image, rows in enumerate(self._rows):
+            answer[image, :, rows] = noise(answer[image, :, rows].shape, answer)
+        return event.write_output(answer, images)
 
 
-def tokens_read(subject: Subject, layout: Layout, calls: int, blank: Tensor | None) -> list[str]:
-    """Names of the prefix tokens, and "patches", that the answer follows.
+def tokens_read(subject: Subject, arrangement: Arrangement, call: int, blank: Tensor | None) -> list[str]:
+    """Names of the prefix tokens, and "patches", that the answer follows, disturbed in the call of that number.
 
     `blank` is the undisturbed answer to two blank images. Empty where the answer is all tokens'
     features, or does not move (a head of zeros).
     """
     if blank is None or blank.dim() > 2 or blank.shape[0] != 2:
         return []
-    prefix = len(layout.prefix)
-    rows = {name: slice(i, i + 1) for i, name in enumerate(layout.prefix)} | {"patches": slice(prefix, None)}
+    (tokens,), prefix = torch.from_numpy(arrangement.query_tokens), arrangement.queries.prefix  # all in one window
+    rows = {name: (tokens == i).nonzero()[:, 0] for i, name in enumerate(prefix)}
+    rows |= {"patches": (tokens >= len(prefix)).nonzero()[:, 0]}
     if "cls" in rows:  # then no other prefix token is in question
         rows = {"cls": rows["cls"], "patches": rows["patches"]}
     names, follows = list(rows), dict[str, bool]()
     for first in range(0, len(names), 2):
         pair = [names[first], names[min(first + 1, len(names) - 1)]]
-        follows |= zip(pair, _follows(subject, calls, [rows[name] for name in pair], blank), strict=True)
+        follows |= zip(pair, _follows(subject, call, [rows[name] for name in pair], blank), strict=True)
     return [name for name in names if follows[name]]
 
 
-def _follows(subject: Subject, calls: int, rows: Sequence[slice], blank: Tensor) -> list[bool]:
+def _follows(subject: Subject, call: int, rows: Sequence[Tensor], blank: Tensor) -> list[bool]:
     """For each image, whether its answer follows the disturbance of its rows."""
-    answer = find_answer(subject.run(subject.blank(len(rows)), _Disturb(calls - 1, rows)))
+    answer = find_answer(subject.run(subject.blank(len(rows)), _Disturb(call, rows)))
     assert answer is not None
     now, before = (fingerprint(tensor[:, None, None]) for tensor in (answer, blank))
     return [bool(moved) for moved in now.differs(before)[:, 0]]

@@ -1,0 +1,145 @@
+"""Everything but attention that mixes places, switched off for an experiment.
+
+A convolution keeps its middle tap, pooling too, the transpose of a convolution one tap for each of the
+places that it makes; a change of size takes the nearest; pooling over the whole picture gives zeros,
+normalisation over places is left out. What is left of the model moves tokens about without
+mixing them, so that each depends on the pixels of its own place alone, however wide its receptive
+field is.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+_Pair = tuple[int, int]
+_MEAN = {torch.mean, Tensor.mean}
+_POOLS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+
+
+class Still(TorchFunctionMode):
+    """Inside the `with` block, places do not mix but through attention."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        first: Any = args[0] if args else None
+        if func is F.conv2d:
+            return _convolve(*args, **kwargs)
+        if func in _POOLS:
+            return _pool(*args, **kwargs)
+        if func is F.conv_transpose2d:
+            return _spread(func, *args, **kwargs)
+        if func is F.avg_pool1d:
+            return _pool_line(*args, **kwargs)
+        if func is F.adaptive_avg_pool2d:
+            return _middle_of_bins(*args, **kwargs)
+        if func is F.interpolate:
+            return _nearest(*args, **kwargs)
+        if func is F.group_norm or func is F.normalize:
+            return first
+        if func in _MEAN and _over_places(first, args, kwargs):
+            return func(*args, **kwargs) * 0
+        return func(*args, **kwargs)
+
+
+def _convolve(
+    inputs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    kernel = (weight.shape[2], weight.shape[3])
+    step, dilation = _pair(stride), _pair(dilation)
+    picked = _middle(inputs, kernel, step, _margins(padding, kernel, dilation), dilation)
+    row, column = ((size - 1) // 2 for size in kernel)
+    return F.conv2d(picked, weight[:, :, row : row + 1, column : column + 1], bias, groups=groups)
+
+
+def _pool_line(inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any) -> Tensor:
+    kernel = _pair(kernel_size)[-1]
+    step, margin = kernel if stride in (None, ()) else _pair(stride)[-1], (0, _pair(padding)[-1])
+    return _middle(inputs[..., None, :], (1, kernel), (1, step), (margin, margin), (1, 1))[..., 0, :]
+
+
+def _spread(func: Callable[..., Any], inputs: Tensor, weight: Tensor, *others: Any, **more: Any) -> Tensor:
+    """A transposed convolution of which each place takes part in its own block of the result alone."""
+    result = func(inputs, weight, *others, **more)  # for its size
+    stride, padding = more.get("stride", others[1] if len(others) > 1 else 1), more.get("padding", 0)
+    padding = others[2] if len(others) > 2 else padding
+    (height, width), (top, left) = _pair(stride), _pair(padding)
+    bias, groups = others[0] if others else more.get("bias"), more.get("groups", others[4] if len(others) > 4 else 1)
+    block = weight[:, :, top : top + height, left : left + width]
+    own = func(inputs, block, bias, (height, width), groups=groups)
+    rows, columns = result.shape[-2:]
+    return F.pad(own, (0, max(0, columns - own.shape[-1]), 0, max(0, rows - own.shape[-2])))[..., :rows, :columns]
+
+
+def _middle_of_bins(inputs: Tensor, output_size: Any) -> Tensor:
+    """The middle of each of so many bins along rows and columns; zeros where there is but one."""
+    size = _pair(output_size)
+    if size == (1, 1):
+        return inputs[..., :1, :1] * 0
+    rows, columns = (
+        [(i * extent // count + -(-(i + 1) * extent // count) - 1) // 2 for i in range(count)]
+        for extent, count in zip(inputs.shape[-2:], size, strict=True)
+    )
+    return inputs[..., rows, :][..., columns]
+
+
+def _nearest(inputs: Tensor, size: Any = None, scale_factor: Any = None, *others: Any, **more: Any) -> Tensor:
+    return F.interpolate(inputs, size, scale_factor, mode="nearest")
+
+
+def _pool(inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any, **more: Any) -> Tensor:
+    kernel = _pair(kernel_size)
+    step = kernel if stride is None or stride == [] else _pair(stride)
+    return _middle(inputs, kernel, step, (_pair(padding), _pair(padding)), (1, 1))
+
+
+def _middle(inputs: Tensor, kernel: _Pair, stride: _Pair, margins: tuple[_Pair, _Pair], dilation: _Pair) -> Tensor:
+    """What the middle tap of a window reads at each of its positions; margins are (top, left), (bottom, right)."""
+    (top, left), (bottom, right) = margins
+    padded = F.pad(inputs, (left, right, top, bottom)) if any((top, left, bottom, right)) else inputs
+    picks: list[slice] = []
+    for axis in range(2):
+        reach = dilation[axis] * (kernel[axis] - 1)
+        count = (padded.shape[axis - 2] - reach - 1) // stride[axis] + 1
+        first = dilation[axis] * ((kernel[axis] - 1) // 2)
+        picks.append(slice(first, first + (count - 1) * stride[axis] + 1, stride[axis]))
+    return padded[..., picks[0], picks[1]]
+
+
+def _margins(padding: Any, kernel: _Pair, dilation: _Pair) -> tuple[_Pair, _Pair]:
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        top, left = (d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+        bottom, right = (d * (k - 1) - d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+        return (top, left), (bottom, right)
+    return _pair(padding), _pair(padding)
+
+
+def _over_places(inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a mean is over two axes of a map of four: rows and columns."""
+    axes = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    return (
+        isinstance(inputs, Tensor)
+        and inputs.dim() == 4
+        and isinstance(axes, list | tuple)
+        and len(cast("list[int]", axes)) == 2
+    )
+
+
+def _pair(size: Any) -> _Pair:
+    if isinstance(size, int):
+        return size, size
+    both = [int(part) for part in size]
+    return (both[0], both[-1])
