@@ -190,7 +190,7 @@ def test_nan_is_no_prefix_token():
 def test_a_path_that_depends_on_the_picture_is_refused():
     class Varying(ToyViT):
         def forward(self, images):
-            if images.any():
+            if images[0].sum() != images[-1].sum():
                 self.layers[1](self.norms[1](self.patch_embed(images).flatten(2).transpose(1, 2)))
             return super().forward(images)
 

@@ -15,7 +15,7 @@ from vitscope.layout import LayoutHints
 from vitscope.look import Look
 from vitscope.measures.plan import Plan
 from vitscope.measures.seen import Seen
-from vitscope.models.describe import describe
+from vitscope.models.describe import describe, vision_tower
 from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.loaded import Forward, LoadedModel
 from vitscope.models.registry import load_model
@@ -232,7 +232,7 @@ def _device(name: str) -> torch.device:
 
 def _require_ready(model: nn.Module) -> None:
     _require_eval(model)
-    for name, parameter in model.named_parameters():
+    for name, parameter in vision_tower(model).named_parameters():  # a text tower's weights play no part
         if not torch.isfinite(parameter).all():
             raise NotFiniteError(f"parameter {name} holds NaN or infinity; load other weights")
 

@@ -42,6 +42,7 @@ _SAME: set[Function] = {
     Tensor.view, Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, Tensor.unflatten,
     Tensor.nan_to_num, torch.nan_to_num,
 }  # fmt: skip
+_LEAST_PLACES = 9  # of square weights whose logits are not known: fewer are points or kinds of something
 _TRANSPOSE: set[Function] = {torch.transpose, Tensor.transpose, torch.swapaxes, Tensor.swapaxes}
 _PERMUTE: set[Function] = {torch.permute, Tensor.permute}
 _MATRIX_TRANSPOSE: Function = Tensor.mT.__get__  # pyright: ignore[reportAttributeAccessIssue]
@@ -105,7 +106,7 @@ class SoftmaxFollower:
         if result.dim() >= 3 and _over_last_axis(args, kwargs, result.dim()):
             logits = next((record for _, record in sources if isinstance(record, Logits)), None)
             self._count += 1
-            attends = logits is not None or result.shape[-1] == result.shape[-2]
+            attends = logits is not None or result.shape[-1] == result.shape[-2] >= _LEAST_PLACES
             self._unread[self._count] = _Softmax(layer(), attends)
             logits = None if logits is None else logits.with_bias_of(args[0] if args else kwargs["input"])
             self._followed[result] = Weights(frozenset({self._count}), result.dtype, logits)

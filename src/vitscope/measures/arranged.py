@@ -97,6 +97,11 @@ class Arranged:
         assert isinstance(rows, Tensor)
         return rows
 
+    def mean_row(self) -> Float[Tensor, "images heads keys"]:
+        """The mean over all queries' weights over all key tokens."""
+        rows = self.call.weights(slice(None)).mean(2).unflatten(0, (self.images, -1))  # (images, windows, heads, keys)
+        return self._joined(rows / self.arrangement.windows, range(self.arrangement.windows))
+
     def column_sums(
         self, vector: Float[Tensor, "images queries"], normalisers: Tensor | None
     ) -> Float[Tensor, "images heads keys"]:

@@ -12,6 +12,7 @@ from vitscope.arrangement import Arrangement
 from vitscope.errors import ArgumentError, QueryError
 from vitscope.layout import Layout
 from vitscope.measures import dense
+from vitscope.measures.arranged import Arranged
 from vitscope.measures.needs import Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
@@ -54,7 +55,8 @@ def attention_row(
     call, layout = arranged.call, arranged.arrangement.queries
     if resolved.kind == "mean":
         vector = torch.zeros(seen.images, layout.tokens, dtype=call.dtype, device=call.device)
-        vector[:, len(layout.prefix) :] = 1 / layout.patches
+        asking = slice(len(layout.prefix), None) if layout.patches else slice(None)
+        vector[:, asking] = 1 / (layout.patches or layout.tokens)
         row = arranged.column_sums(vector, seen.normalisers(index))
     else:
         row = arranged.row(resolved.token)
@@ -80,7 +82,7 @@ def _reading_row(seen: Seen, index: int, query: ResolvedQuery) -> tuple[torch.Te
             'a patch (row, column), or "mean" over the patch queries'
         )
     reading.call.require_verified()
-    row = reading.call.weights(slice(None)).mean(2)  # (images, heads, keys)
+    row = Arranged(reading.call, reading.arrangement, seen.body(reading.call)).mean_row()
     return row, reading.arrangement.keys, f"attention of the {query.name} ({reading.call.name})"
 
 

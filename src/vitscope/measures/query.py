@@ -34,11 +34,13 @@ def resolve(query: Query, seen: Seen, layer: int = -1) -> ResolvedQuery:
 
 def _resolve_name(name: str, seen: Seen, layout: Layout) -> ResolvedQuery:
     read = {"pool": "pool", "class": "cls"}[seen.readings[-1].kind] if seen.readings else ""
+    if name == "cls" and name not in layout.prefix and "cls1" in layout.prefix:
+        name = "cls1"  # the first of several
     if name in layout.prefix:
         words = {"cls": "class token", "dist": "distillation token"}
         return ResolvedQuery("token", words.get(name, f"token {name}"), layout.prefix.index(name))
-    if name == "mean":
-        return ResolvedQuery("mean", "mean over patch queries")
+    if name == "mean" or (name == "pool" and not seen.readings and not layout.patches):
+        return ResolvedQuery("mean", "mean over patch queries" if layout.patches else "mean over all queries")
     if name == read:
         return ResolvedQuery("pool", "pooling head's query" if name == "pool" else "class token, in class attention")
     named = [*layout.prefix, *([read] if read else []), "mean"]

@@ -158,10 +158,15 @@ def require_chain(seen: Seen) -> None:
         raise QueryError(f"a rollout multiplies layers that follow one another: {seen.branching}")
     for index, call in enumerate(seen.layers):
         arrangement = seen.arrangement(index)
+        if not arrangement.queries.patches:
+            raise QueryError(
+                f"layer {index} ({call.name}) reads from the places of the picture, and no layer is between them: there "
+                "is no rollout; its own attention is what heatmaps show"
+            )
         if arrangement.overlapping and arrangement.queries.grid != arrangement.keys.grid:
             raise QueryError(
-                f"layer {index} ({call.name}) asks the same queries in every window; a rollout would have to know "
-                "where their answers go, and is not defined there"
+                f"layer {index} ({call.name}) asks the same queries in every window; a rollout would have to "
+                "know where their answers go, and is not defined there"
             )
 
 

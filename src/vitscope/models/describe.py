@@ -71,7 +71,13 @@ def call_plainly(model: nn.Module, images: Tensor) -> Any:
 
 def call_pixel_values(model: nn.Module, images: Tensor) -> Any:
     """model(pixel_values=images), position embeddings interpolated where the size is not the model's own."""
-    takes_interpolation = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+    parameters = inspect.signature(model.forward).parameters
+    if (
+        "pixel_values" not in parameters
+        and next(iter(parameters.values())).kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ):
+        return model(images)
+    takes_interpolation = "interpolate_pos_encoding" in parameters
     if takes_interpolation and tuple(images.shape[-2:]) != native_size(model):
         return model(pixel_values=images, interpolate_pos_encoding=True)
     return model(pixel_values=images)

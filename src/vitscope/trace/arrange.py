@@ -1,5 +1,6 @@
 """From where each token answers to what the attention is: its kind, its axes, its windows and lattices."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +57,14 @@ def arrange(call: CallSides, picture: Picture) -> Placed:
 def has_lattice(call: CallSides, picture: Picture) -> bool:
     """Whether queries and keys each stand on a lattice."""
     try:
-        return all(spans is not None and _grid(spans, picture, call) is not None for spans in (call.queries, call.keys))
+        both = [spans for spans in (call.queries, call.keys) if spans is not None]
+        grids = [_grid(spans, picture, call) for spans in both]
+        return len(both) == 2 and all(
+            grid is not None
+            and bool((spans.placed == spans.live).all())
+            and spans.live.shape[1] == math.prod(grid.shape)
+            for spans, grid in zip(both, grids, strict=True)
+        )
     except LayoutError:
         return False
 
@@ -65,15 +73,13 @@ def _operands(call: CallSides, picture: Picture) -> Placed:
     queries, keys = _grid(call.queries, picture, call), _grid(call.keys, picture, call)
     if keys is not None:
         return _from_grids(call, queries, keys, picture)
-    if queries is not None:
-        raise LayoutError(f"layer {call.blank.name!r}: its queries stand on places of the picture, its keys do not")
-    return Placed("self", Axes(call.images_before), None)
+    return Placed("self" if queries is None else "cross", Axes(call.images_before), None)
 
 
 def _weights_only(call: CallSides, picture: Picture) -> Placed:
     """Where the values stand is where the keys do, and the queries, if as many."""
     keys = _grid(call.keys, picture, call)
-    if keys is not None and call.blank.query_count == call.blank.keys.tokens:
+    if keys is not None and call.blank.query_count == call.blank.keys.tokens and call.rows_stand:
         return _from_grids(call, keys, keys, picture)
     return Placed("self" if keys is None else "linear", Axes(call.images_before), None)
 
@@ -83,8 +89,10 @@ def _grid(spans: Spans | None, picture: Picture, call: CallSides) -> Grid | None
     assert spans is not None
     if not spans.live.any():
         return None
-    mixed = int((spans.scattered | spans.everywhere).sum())
-    if mixed:
+    several = spans.whole if spans.live.shape[1] > 1 else np.zeros_like(spans.live)
+    mixed = int((spans.scattered | (several & ~spans.everywhere)).sum())
+    if mixed or not spans.placed.any():
+        mixed = mixed or int(spans.live.sum())
         raise LayoutError(
             f"layer {call.blank.name!r}: {mixed} of its {int(spans.live.sum())} tokens (all heads and windows counted) "
             "answer to several places of the picture: they overlap, or mix outside attention; vitscope shows no map "
@@ -106,9 +114,9 @@ def _from_grids(call: CallSides, queries: Grid | None, keys: Grid, picture: Pict
     whole = axes.windows == 1
     key_layout, key_tokens = _numbered(keys, entries, picture.hints, named=whole)
     if queries is None:
-        asking = askers(key_layout, count)
+        asking = askers(key_layout, count, picture.hints)
         arrangement = Arrangement(asking, key_layout, np.arange(count)[None].repeat(axes.windows, 0), key_tokens)
-        return Placed("class" if "cls" in asking.prefix else "pool", axes, arrangement)
+        return Placed("class" if asking.prefix == key_layout.prefix[:count] else "pool", axes, arrangement)
     query_layout, query_tokens = _numbered(queries, entries, picture.hints, named=whole)
     arrangement = Arrangement(query_layout, key_layout, query_tokens, key_tokens)
     return Placed(arrangement.kind, axes, arrangement)
@@ -121,6 +129,7 @@ def _numbered(grid: Grid, entries: np.ndarray, hints: LayoutHints, *, named: boo
     first or are as many as the model says that it has; else they are padding.
     """
     cells = grid.cells[entries]  # (windows, tokens)
+    pooled = grid.pooled[entries]
     nowhere = cells < 0
     count = int(nowhere[0].sum()) if named else 0
     stated = hints.prefix is not None and len(hints.prefix) == count
@@ -129,7 +138,8 @@ def _numbered(grid: Grid, entries: np.ndarray, hints: LayoutHints, *, named: boo
     tokens = np.where(nowhere, NOWHERE, cells + count)
     if count:
         tokens[0, nowhere[0]] = np.arange(count)
-    return Layout(grid.shape, grid.step, _names(count, hints)), tokens
+    names = ("pool",) if count == 1 and pooled[0].any() else _names(count, hints)
+    return Layout(grid.shape, grid.step, names), tokens
 
 
 def _names(count: int, hints: LayoutHints) -> tuple[str, ...]:
@@ -141,8 +151,8 @@ def _names(count: int, hints: LayoutHints) -> tuple[str, ...]:
     return tuple(f"prefix{i + 1}" for i in range(count))
 
 
-def askers(keys: Layout, count: int) -> Layout:
-    """Of queries that stand nowhere: class tokens, if one is among the keys too, else queries of their own."""
-    own = "cls" in keys.prefix and count <= len(keys.prefix)
+def askers(keys: Layout, count: int, hints: LayoutHints) -> Layout:
+    """Of queries that stand nowhere: class tokens, if one may be among the keys too, else queries of their own."""
+    own = ("cls" in keys.prefix or hints.prefix is None) and count <= len(keys.prefix)
     names = keys.prefix[:count] if own else tuple(f"query{i + 1}" for i in range(count))
     return Layout(_NO_GRID, keys.patch_size, names)

@@ -20,7 +20,9 @@ from vitscope.trace.spans import Disturbance, disturbances
 from vitscope.trace.still import Still
 
 _LOUD = 10.0  # deviation of the noise: a tap of each of many convolutions lets little of it through
-_CELL = 4  # pixels, where the model does not say its patch size: the finest lattice in use
+# (height, width) in pixels, where the model does not say its patch size, or something else: the finest lattice in use
+_CELL = (4, 4)
+_FINER = ((2, 2), (1, 1))
 
 
 def place(subject: Subject, hints: LayoutHints) -> list[tuple[Print, Placed]]:
@@ -28,18 +30,35 @@ def place(subject: Subject, hints: LayoutHints) -> list[tuple[Print, Placed]]:
 
     Raises LayoutError where images cannot be told apart, or the model attends in some runs only.
     """
-    cell = hints.patch_size or (_CELL, _CELL)
-    found = _Experiment(subject, Picture(subject.image_size, cell, hints)).placed()
-    while max(cell) > 1 and any(_crowded(one.arrangement) for _, one in found):
-        cell = (max(cell[0] // 2, 1), max(cell[1] // 2, 1))  # tokens share cells of this size
+    best: list[tuple[Print, Placed]] | None = None
+    for cell in dict.fromkeys([hints.patch_size or _CELL, _CELL, *_FINER]):
+        if best is not None and (not _faults(best) or (cell in _FINER and not _crowded(best))):
+            break  # finer cells tell tokens apart, they place nothing that mixes
         found = _Experiment(subject, Picture(subject.image_size, cell, hints)).placed()
-    return found
+        if best is None or _faults(found) < _faults(best):
+            best = found
+    assert best is not None
+    return [(call, _refused_if_shared(call, one)) for call, one in best]
 
 
-def _crowded(arrangement: Arrangement | None) -> bool:
-    """Whether two tokens of a window stand on the same place."""
-    if arrangement is None:
-        return False
+def _refused_if_shared(call: Print, placed: Placed) -> Placed:
+    if placed.arrangement is None or not _shared(placed.arrangement):
+        return placed
+    reason = f"layer {call.name!r}: several tokens of a window stand on the same place, down to {min(_FINER)[0]} px"
+    return Placed("unplaced", placed.axes, None, f"{reason}; vitscope shows no map that it cannot place")
+
+
+def _faults(found: list[tuple[Print, Placed]]) -> int:
+    """Calls that cannot be placed, or whose tokens share places."""
+    return sum(one.kind == "unplaced" for _, one in found) + _crowded(found)
+
+
+def _crowded(found: list[tuple[Print, Placed]]) -> int:
+    """Calls in which two tokens of a window stand on the same place."""
+    return sum(_shared(one.arrangement) for _, one in found if one.arrangement is not None)
+
+
+def _shared(arrangement: Arrangement) -> bool:
     windows = [row[row >= 0] for side in (arrangement.query_tokens, arrangement.key_tokens) for row in side]
     return any(len(set(row.tolist())) < len(row) for row in windows)
 
@@ -50,12 +69,13 @@ class _Experiment:
     def __init__(self, subject: Subject, picture: Picture) -> None:
         self._subject, self._picture = subject, picture
         self._pixels = _LOUD * noise((3, *subject.image_size), subject.like)
+        self._before = -self._pixels.flip(-1)  # what is shown where nothing is disturbed: no token is then all zeros
 
     def placed(self) -> list[tuple[Print, Placed]]:
         """What each call is."""
         sides = self._gather()
         if not all(call.live for call in sides):  # without residual connection nothing passes a layer of zeros
-            others = self._gather(pass_queries=True)
+            others = self._gather(passing=True)
             if sum(call.live for call in others) > sum(call.live for call in sides):
                 sides = others
         found = [arrange(call, self._picture) for call in sides]
@@ -73,35 +93,34 @@ class _Experiment:
             for call, one in zip(sides, found, strict=True)
         ]
 
-    def _gather(self, *, pass_queries: bool = False, transposed: bool = False) -> list[CallSides]:
-        """The spans of all tokens of all calls."""
+    def _gather(self, *, passing: bool = False, transposed: bool = False) -> list[CallSides]:
+        """The spans of all tokens of all calls; `passing`: attention and enlargements pass on what they are given."""
 
         def run(images: Tensor) -> list[Print]:
             calls: list[Print] = []
-            off = SwitchOff(lambda _, call: calls.append(call), pass_queries=pass_queries, transposed=transposed)
-            with Still():
+            off = SwitchOff(lambda _, call: calls.append(call), pass_queries=passing, transposed=transposed)
+            with Still(enlarge=passing) as still:
                 self._subject.run(images, off)
+            self._subject.samples |= still.sampled
             return calls
 
-        images = self._subject.blank(IMAGES)
-        blank = run(images)
-        images[-1] = self._pixels
-        full = run(images)
+        blank = run(self._before.expand(IMAGES, -1, -1, -1))
+        full = run(torch.stack([*[self._before] * (IMAGES - 1), self._pixels]))
         _require_same(blank, full)
         sides = [CallSides(before, now, self._picture.cells) for before, now in zip(blank, full, strict=True)]
         for pair in disturbances(self._picture.cells):
-            calls = run(torch.stack([self._pixels * self._mask(one) for one in pair]))
+            calls = run(torch.stack([torch.where(self._mask(one), self._pixels, self._before) for one in pair]))
             _require_same(blank, calls)
             for side, call in zip(sides, calls, strict=True):
                 side.note(call, pair)
         return sides
 
     def _mask(self, disturbance: Disturbance) -> Tensor:
-        """(height, width) of 0 and 1."""
+        """Which pixels are disturbed, (height, width)."""
         axis, (height, width) = disturbance.axis, self._picture.size
         lines = torch.from_numpy(disturbance.mask(self._picture.cells[axis]))
         pixels = lines.repeat_interleave(self._picture.cell[axis])[: (height, width)[axis]]
-        pixels = pixels.to(self._subject.like)
+        pixels = pixels.to(self._subject.like.device)
         return pixels[:, None].expand(height, width) if axis == 0 else pixels[None].expand(height, width)
 
 

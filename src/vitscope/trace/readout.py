@@ -55,6 +55,13 @@ def tokens_read(subject: Subject, arrangement: Arrangement, call: int, blank: Te
     return [name for name in names if follows[name]]
 
 
+def is_read(subject: Subject, call: int, blank: Tensor | None) -> bool:
+    """Whether the answer follows what the call of that number gives; True where the answer is all tokens' features."""
+    if blank is None or blank.dim() > 2 or blank.shape[0] != 2:
+        return True
+    return any(_follows(subject, call, [torch.arange(1)] * 2, blank))
+
+
 def _follows(subject: Subject, call: int, rows: Sequence[Tensor], blank: Tensor) -> list[bool]:
     """For each image, whether its answer follows the disturbance of its rows."""
     answer = find_answer(subject.run(subject.blank(len(rows)), _Disturb(call, rows)))

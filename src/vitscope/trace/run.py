@@ -18,7 +18,7 @@ Forward = Callable[[nn.Module, Tensor], Any]
 _SEED = 20260211
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Subject:
     """The model under experiment, how it is called, and for which input."""
 
@@ -26,19 +26,20 @@ class Subject:
     forward: Forward
     image_size: tuple[int, int]  # (height, width) in pixels
     like: Tensor  # of the input's dtype and device
+    samples: bool = False  # whether it was seen to sample places at computed points: deformable attention
 
     def blank(self, images: int) -> Tensor:
         """(images, 3, height, width) of zeros."""
         return self.like.new_zeros(images, 3, *self.image_size)
 
-    def run(self, images: Tensor, observer: Observer) -> Any:
+    def run(self, images: Tensor, observer: Observer, seed: int = _SEED) -> Any:
         """The model's output under observation; CaptureError where the model or the tap cannot follow.
 
-        The random state is fixed for the run and afterwards as it was before.
+        The random state is fixed, by `seed`, for the run and afterwards as it was before.
         """
         tap = Tap(self.model, observer)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), _QuickProducts(), tap:
-            torch.manual_seed(_SEED)
+            torch.manual_seed(seed)
             output = self._forward(images)
         if tap.lost:
             raise CaptureError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vitscope.attention.axes import Axes, stretched
@@ -15,6 +15,8 @@ from vitscope.errors import LayoutError, NotFiniteError
 from vitscope.trace.fingerprint import Fingerprint, fingerprint
 from vitscope.trace.spans import Disturbance, Spans
 
+_LEAST_WEIGHT = 1e-30
+_RATIO = 2e-5  # of changes of weights to one another: more than rounding
 IMAGES = 2  # in every run: enough to tell images from the other axes, few enough for large grids
 
 
@@ -28,6 +30,7 @@ class Print:
     queries: Fingerprint | None  # None where only weights are seen
     keys: Fingerprint  # of the values, where only weights are seen
     query_count: int
+    weights: Float[Tensor, "entries queries keys"] | None = None  # where nothing else is seen
 
     @property
     def entries(self) -> int:
@@ -56,7 +59,9 @@ def print_of(event: AttentionEvent, *, transposed: bool = False) -> Print:
     queries, keys = prints
     assert keys is not None
     count = keys.tokens if queries is None and transposed else event.query_count
-    return Print(event.name, width, event.own_rows is not None, queries, keys, count)
+    weights = None if known or transposed or event.probabilities is None else event.probabilities
+    flat = None if weights is None else weights.float().flatten(0, -3)
+    return Print(event.name, width, event.own_rows is not None, queries, keys, count, flat)
 
 
 def require_finite(name: str, *prints: Fingerprint | None) -> None:
@@ -108,6 +113,7 @@ class CallSides:
         live = [_differs(now, before) for now, before in zip(full.sides, blank.sides, strict=True)]
         self.images_before = _axis_of_images(live, blank.name)
         self.queries, self.keys = (None if it is None else Spans(cells, self._by_image(it)[1]) for it in live)
+        self.rows_stand = False  # of weights alone: whether some row was seen to answer to a place of its query
 
     @property
     def live(self) -> bool:
@@ -116,11 +122,26 @@ class CallSides:
 
     def note(self, call: Print, disturbances: tuple[Disturbance, ...]) -> None:
         """Which tokens answered in a run with one disturbance an image."""
+        self.rows_stand |= self._row_answers(call)
         for spans, now, before in zip((self.queries, self.keys), call.sides, self.blank.sides, strict=True):
             changed = _differs(now, before)
             if spans is not None and changed is not None:
                 for disturbance, image in zip(disturbances, self._by_image(changed), strict=True):
                     spans.note(disturbance, image)
+
+    def _row_answers(self, call: Print) -> bool:
+        """Whether some row of weights changed otherwise than by what its changed keys take from the others.
+
+        Keys that do not change keep their weights' ratios, unless the query does.
+        """
+        if call.weights is None or self.blank.weights is None:
+            return False
+        before = self.blank.weights
+        change = torch.where(before.abs() > _LEAST_WEIGHT, call.weights / before, 1.0)  # (entries, queries, keys)
+        moved = torch.from_numpy(call.keys.differs(self.blank.keys)).to(change.device)[:, None]
+        highest = change.masked_fill(moved, -torch.inf).amax(-1)
+        lowest = change.masked_fill(moved, torch.inf).amin(-1)
+        return bool((highest - lowest > _RATIO).any())
 
     def axes(self, queries: np.ndarray, keys: np.ndarray) -> tuple[Axes, np.ndarray]:
         """The axes of entries whose tokens have these numbers, (entries, tokens); and an entry of each window.

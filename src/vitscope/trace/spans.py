@@ -52,19 +52,25 @@ class Spans:
 
     @property
     def placed(self) -> Bool[np.ndarray, "entries tokens"]:
-        """Tokens that answer to an aligned block of cells, and not to the whole picture, if that has several."""
+        """Tokens that answer to an aligned block of cells."""
         return self.live & self._well_formed & ~self.everywhere
 
     @property
     def scattered(self) -> Bool[np.ndarray, "entries tokens"]:
         """Tokens that answer to the picture, but to no block of cells."""
-        return self.live & ~self._well_formed
+        return self.live & ~self._well_formed & ~self.everywhere
 
     @property
     def everywhere(self) -> Bool[np.ndarray, "entries tokens"]:
-        """Tokens that answer to every row and every column of cells."""
-        every = [(low == 0) & (high == count - 1) for (low, high), count in zip(self._ends(), self._cells, strict=True)]
-        return self.live & self._well_formed & every[0] & every[1] & (max(self._cells) > 1)
+        """Tokens that answer to all that any answers to: means of the places, which stand nowhere themselves."""
+        alone = np.ones(self.live.shape, bool)
+        all_alike = np.ones(self.live.shape, bool)
+        for record in (self._set, self._clear):
+            for axis in range(2):
+                union = np.bitwise_or.reduce(record[axis], None)
+                all_alike &= record[axis] == union
+                alone &= (record[axis] == union).all()
+        return self.live & all_alike & ~alone
 
     @property
     def _well_formed(self) -> np.ndarray:
@@ -85,6 +91,12 @@ class Spans:
             ends.append((low, np.minimum(low | both, count - 1)))
         return ends
 
+    @property
+    def whole(self) -> Bool[np.ndarray, "entries tokens"]:
+        """Tokens that answer to the first row and the last, and to the first column and the last."""
+        wide = [(low == 0) & (high == count - 1) for (low, high), count in zip(self._ends(), self._cells, strict=True)]
+        return self.live & self._well_formed & wide[0] & wide[1] & (max(self._cells) > 1)
+
     def firsts(self) -> Int[np.ndarray, "2 entries tokens"]:
         """First row and first column of each token; of those that are not `placed`, nothing is meant."""
         return np.stack([low for low, _ in self._ends()])
@@ -97,6 +109,7 @@ class Grid:
     shape: tuple[int, int]
     step: tuple[float, float]  # in pixels
     cells: Int[np.ndarray, "entries tokens"]  # number in row-major order; −1 where a token is not placed
+    pooled: Bool[np.ndarray, "entries tokens"]  # means of the places
 
 
 def grid_of(spans: Spans, cell_pixels: tuple[int, int], image_size: tuple[int, int]) -> Grid | None:
@@ -113,7 +126,7 @@ def grid_of(spans: Spans, cell_pixels: tuple[int, int], image_size: tuple[int, i
     vertical, horizontal = (_step(levels[axis], cell_pixels[axis], image_size[axis]) for axis in range(2))
     if vertical is None or horizontal is None:
         return None
-    return Grid(shape, (vertical, horizontal), cells)
+    return Grid(shape, (vertical, horizontal), cells, spans.everywhere)
 
 
 def _step(levels: Int[np.ndarray, " levels"], pixels: int, side: int) -> float | None:

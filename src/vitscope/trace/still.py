@@ -1,10 +1,11 @@
 """Everything but attention that mixes places, switched off for an experiment.
 
 A convolution keeps its middle tap, pooling too, the transpose of a convolution one tap for each of the
-places that it makes; a change of size takes the nearest; pooling over the whole picture gives zeros,
-normalisation over places is left out. What is left of the model moves tokens about without
-mixing them, so that each depends on the pixels of its own place alone, however wide its receptive
-field is.
+places that it makes; a change of size takes the nearest; pooling over the whole picture gives zeros;
+normalisation over places, or by what was seen in training, divides each place by its own features'
+size, as a tap of each of many convolutions would else let nothing through. What is left of the model
+moves tokens about without mixing them, so that each depends on the pixels of its own place alone,
+however wide its receptive field is.
 """
 
 from collections.abc import Callable
@@ -16,38 +17,38 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 _Pair = tuple[int, int]
+_Function = Callable[..., Any]
 _MEAN = {torch.mean, Tensor.mean}
-_POOLS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+_ENLARGING = {F.interpolate, F.conv_transpose2d}
+_LEAST_SQUARE = 1e-30
 
 
 class Still(TorchFunctionMode):
     """Inside the `with` block, places do not mix but through attention."""
 
+    def __init__(self, *, enlarge: bool = True) -> None:
+        """`enlarge`: coarse maps made finer take the nearest, else they are zeros, and add nothing to fine ones."""
+        super().__init__()
+        self._enlarge = enlarge
+        self.sampled = False  # whether deformable attention was seen, and answered by zeros as other attention is
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        first: Any = args[0] if args else None
-        if func is F.conv2d:
-            return _convolve(*args, **kwargs)
-        if func in _POOLS:
-            return _pool(*args, **kwargs)
-        if func is F.conv_transpose2d:
-            return _spread(func, *args, **kwargs)
-        if func is F.avg_pool1d:
-            return _pool_line(*args, **kwargs)
-        if func is F.adaptive_avg_pool2d:
-            return _middle_of_bins(*args, **kwargs)
-        if func is F.interpolate:
-            return _nearest(*args, **kwargs)
-        if func is F.group_norm or func is F.normalize:
-            return first
-        if func in _MEAN and _over_places(first, args, kwargs):
+        if func is F.grid_sample:
+            self.sampled = True
             return func(*args, **kwargs) * 0
-        return func(*args, **kwargs)
+        if func in _ENLARGING and not self._enlarge:
+            return _zeros_if_larger(func, *args, **kwargs)
+        if func in _MEAN and not _over_places(args, kwargs):
+            return func(*args, **kwargs)
+        instead = _INSTEAD.get(func)
+        return func(*args, **kwargs) if instead is None else instead(func, *args, **kwargs)
 
 
 def _convolve(
+    func: _Function,
     inputs: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -63,13 +64,15 @@ def _convolve(
     return F.conv2d(picked, weight[:, :, row : row + 1, column : column + 1], bias, groups=groups)
 
 
-def _pool_line(inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any) -> Tensor:
+def _pool_line(
+    func: _Function, inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any
+) -> Tensor:
     kernel = _pair(kernel_size)[-1]
     step, margin = kernel if stride in (None, ()) else _pair(stride)[-1], (0, _pair(padding)[-1])
     return _middle(inputs[..., None, :], (1, kernel), (1, step), (margin, margin), (1, 1))[..., 0, :]
 
 
-def _spread(func: Callable[..., Any], inputs: Tensor, weight: Tensor, *others: Any, **more: Any) -> Tensor:
+def _spread(func: _Function, inputs: Tensor, weight: Tensor, *others: Any, **more: Any) -> Tensor:
     """A transposed convolution of which each place takes part in its own block of the result alone."""
     result = func(inputs, weight, *others, **more)  # for its size
     stride, padding = more.get("stride", others[1] if len(others) > 1 else 1), more.get("padding", 0)
@@ -82,7 +85,7 @@ def _spread(func: Callable[..., Any], inputs: Tensor, weight: Tensor, *others: A
     return F.pad(own, (0, max(0, columns - own.shape[-1]), 0, max(0, rows - own.shape[-2])))[..., :rows, :columns]
 
 
-def _middle_of_bins(inputs: Tensor, output_size: Any) -> Tensor:
+def _middle_of_bins(func: _Function, inputs: Tensor, output_size: Any) -> Tensor:
     """The middle of each of so many bins along rows and columns; zeros where there is but one."""
     size = _pair(output_size)
     if size == (1, 1):
@@ -94,11 +97,15 @@ def _middle_of_bins(inputs: Tensor, output_size: Any) -> Tensor:
     return inputs[..., rows, :][..., columns]
 
 
-def _nearest(inputs: Tensor, size: Any = None, scale_factor: Any = None, *others: Any, **more: Any) -> Tensor:
-    return F.interpolate(inputs, size, scale_factor, mode="nearest")
+def _nearest(
+    func: _Function, inputs: Tensor, size: Any = None, scale_factor: Any = None, *others: Any, **more: Any
+) -> Tensor:
+    return func(inputs, size, scale_factor, mode="nearest")
 
 
-def _pool(inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any, **more: Any) -> Tensor:
+def _pool(
+    func: _Function, inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *others: Any, **more: Any
+) -> Tensor:
     kernel = _pair(kernel_size)
     step = kernel if stride is None or stride == [] else _pair(stride)
     return _middle(inputs, kernel, step, (_pair(padding), _pair(padding)), (1, 1))
@@ -106,15 +113,13 @@ def _pool(inputs: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0
 
 def _middle(inputs: Tensor, kernel: _Pair, stride: _Pair, margins: tuple[_Pair, _Pair], dilation: _Pair) -> Tensor:
     """What the middle tap of a window reads at each of its positions; margins are (top, left), (bottom, right)."""
-    (top, left), (bottom, right) = margins
-    padded = F.pad(inputs, (left, right, top, bottom)) if any((top, left, bottom, right)) else inputs
-    picks: list[slice] = []
-    for axis in range(2):
-        reach = dilation[axis] * (kernel[axis] - 1)
-        count = (padded.shape[axis - 2] - reach - 1) // stride[axis] + 1
-        first = dilation[axis] * ((kernel[axis] - 1) // 2)
-        picks.append(slice(first, first + (count - 1) * stride[axis] + 1, stride[axis]))
-    return padded[..., picks[0], picks[1]]
+    picks: list[Tensor] = []
+    for axis, (before, after) in enumerate(zip(*margins, strict=True)):
+        size, reach = inputs.shape[axis - 2], dilation[axis] * (kernel[axis] - 1)
+        count = (size + before + after - reach - 1) // stride[axis] + 1
+        middles = torch.arange(count) * stride[axis] + dilation[axis] * ((kernel[axis] - 1) // 2) - before
+        picks.append(middles.clamp(0, size - 1))  # an even window at the rim has its middle outside
+    return inputs[..., picks[0], :][..., picks[1]]
 
 
 def _margins(padding: Any, kernel: _Pair, dilation: _Pair) -> tuple[_Pair, _Pair]:
@@ -127,15 +132,11 @@ def _margins(padding: Any, kernel: _Pair, dilation: _Pair) -> tuple[_Pair, _Pair
     return _pair(padding), _pair(padding)
 
 
-def _over_places(inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _over_places(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a mean is over two axes of a map of four: rows and columns."""
     axes = kwargs.get("dim", args[1] if len(args) > 1 else None)
-    return (
-        isinstance(inputs, Tensor)
-        and inputs.dim() == 4
-        and isinstance(axes, list | tuple)
-        and len(cast("list[int]", axes)) == 2
-    )
+    inputs: Any = args[0] if args else kwargs["input"]
+    return inputs.dim() == 4 and isinstance(axes, list | tuple) and len(cast("list[int]", axes)) == 2
 
 
 def _pair(size: Any) -> _Pair:
@@ -143,3 +144,45 @@ def _pair(size: Any) -> _Pair:
         return size, size
     both = [int(part) for part in size]
     return (both[0], both[-1])
+
+
+def _zeros(func: _Function, *args: Any, **kwargs: Any) -> Any:
+    return func(*args, **kwargs) * 0
+
+
+def _zeros_if_larger(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
+    instead: Tensor = _INSTEAD[func](func, inputs, *others, **more)
+    return instead * 0 if instead.shape[-1] > inputs.shape[-1] else instead
+
+
+def _as_it_is(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
+    return inputs
+
+
+def _by_own_size(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
+    return inputs * torch.rsqrt((inputs * inputs).mean(1, keepdim=True) + _LEAST_SQUARE)
+
+
+def _per_token(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
+    """The same for tokens of any size, however small their features are."""
+    return func(inputs / inputs.abs().amax(-1, keepdim=True).clamp(min=_LEAST_SQUARE), *others, **more)
+
+
+_INSTEAD: dict[Any, Callable[..., Any]] = {
+    F.conv2d: _convolve,
+    F.conv_transpose2d: _spread,
+    F.max_pool2d: _pool,
+    torch.max_pool2d: _pool,
+    F.avg_pool2d: _pool,
+    F.avg_pool1d: _pool_line,
+    F.adaptive_avg_pool2d: _middle_of_bins,
+    F.interpolate: _nearest,
+    F.normalize: _as_it_is,
+    F.batch_norm: _by_own_size,
+    F.group_norm: _by_own_size,
+    F.instance_norm: _by_own_size,
+    F.layer_norm: _per_token,
+    F.rms_norm: _per_token,
+    torch.mean: _zeros,
+    Tensor.mean: _zeros,
+}

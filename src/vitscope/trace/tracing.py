@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from vitscope.arrangement import Arrangement
 from vitscope.attention.axes import Axes
-from vitscope.errors import LayoutError, NoAttentionError
+from vitscope.errors import CaptureError, LayoutError, NoAttentionError
 from vitscope.layout import Layout, LayoutHints, ReadoutKind
 from vitscope.trace.arrange import BETWEEN_PLACES, READS_OUT, Kind, Placed, askers
+from vitscope.trace.branches import find_branch
 from vitscope.trace.general import place
 from vitscope.trace.plain import PlainCall, prove_plain
-from vitscope.trace.readout import find_answer, tokens_read
+from vitscope.trace.readout import find_answer, is_read, tokens_read
 from vitscope.trace.run import Forward, Subject
 from vitscope.trace.sides import IMAGES, Print, SwitchOff
 
@@ -37,12 +38,14 @@ class TracedCall:
     axes: Axes
     arrangement: Arrangement | None  # None where it is not over places of the picture, or could not be placed
     refusal: str | None = None  # why it could not be placed
+    tokens: tuple[int, int] = (0, 0)  # queries and keys of a window
     reads_out: bool = False  # whether the answer is read through it, after the last layer
+    is_only: bool = False  # it reads from the places, and the model has no layer between them
 
     @property
     def is_layer(self) -> bool:
-        """Whether it is between places of the picture."""
-        return self.kind in BETWEEN_PLACES
+        """Whether it is between places of the picture, or reads from them in a model that has nothing else."""
+        return self.is_only or self.kind in BETWEEN_PLACES
 
     @property
     def reading(self) -> tuple[Arrangement, Literal["pool", "class"]] | None:
@@ -72,6 +75,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise NoAttentionError(_NOTHING_SEEN)  # it may also refuse other numbers of images than it was traced with
     subject = Subject(model, forward, image_size, like)
+    _require_same_each_time(subject)
     plain = prove_plain(subject, hints)
     if plain is None:
         calls = tuple(_traced(call, one) for call, one in place(subject, hints))
@@ -80,7 +84,9 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
         calls = tuple(_plain_call(call, layout, is_layer=between) for call, between in found)
     if not calls:
         raise NoAttentionError(_NOTHING_SEEN)
-    calls = _with_decoder(calls)
+    calls = _named_by_all(calls)
+    if subject.samples:
+        calls = _without_decoder(calls)
     placed = [call.arrangement for call in calls if call.is_layer and call.arrangement is not None]
     if not placed:
         refusals = [call.refusal for call in calls if call.refusal is not None]
@@ -91,7 +97,24 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
         )
     traced = Traced(placed[0].finer, calls, "mean", plain is not None)
     _require_given(traced, hints)
+    if not traced.plain:
+        traced = replace(traced, branching=find_branch(subject, [(call.axes, call.is_layer) for call in calls]))
     return _with_readout(subject, traced, hints)
+
+
+def _require_same_each_time(subject: Subject) -> None:
+    """Raise CaptureError if what is attended to is drawn at random in each forward pass."""
+    runs: list[list[Print]] = [[], []]
+    for seed, found in enumerate(runs):
+        subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call, found=found: found.append(call)), seed)
+    for one, other in zip(*runs, strict=False):
+        sides = zip(one.sides, other.sides, strict=True)
+        if not one.resembles(other) or any(a is not None and b is not None and a.differs(b).any() for a, b in sides):
+            raise CaptureError(
+                f"layer {one.name!r}: its tokens change from one forward pass to the next, with nothing else changed: "
+                "the model drops or shuffles patches at random, so that no map could be placed. Switch that off (in a "
+                "masked autoencoder, pass a forward that hands it its noise or order)"
+            )
 
 
 def _require_given(traced: Traced, hints: LayoutHints) -> None:
@@ -112,7 +135,15 @@ def _traced(call: Print, placed: Placed) -> TracedCall:
     plain = placed.arrangement is not None and placed.arrangement.plain
     replaceable = call.replaceable and plain and placed.axes == Axes()
     return TracedCall(
-        call.name, placed.kind, heads, call.width, replaceable, placed.axes, placed.arrangement, placed.refusal
+        call.name,
+        placed.kind,
+        heads,
+        call.width,
+        replaceable,
+        placed.axes,
+        placed.arrangement,
+        placed.refusal,
+        (call.query_count, call.keys.tokens),
     )
 
 
@@ -121,17 +152,50 @@ def _plain_call(call: PlainCall, layout: Layout, *, is_layer: bool) -> TracedCal
         whole = Arrangement.whole(layout)
         return TracedCall(call.name, "global", call.heads, call.width, call.replaceable, Axes(), whole)
     keys = layout if call.keys.tokens == layout.tokens else replace(layout, prefix=())
-    asking = askers(keys, call.queries.tokens)
+    asking = askers(keys, call.queries.tokens, LayoutHints(prefix=()))
     arrangement = Arrangement(asking, keys, *(np.arange(side.tokens)[None] for side in (asking, keys)))
     kind: Kind = "class" if "cls" in asking.prefix else "pool"
     return TracedCall(call.name, kind, call.heads, call.width, False, Axes(), arrangement)
 
 
-def _with_decoder(calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
-    """Where queries that stand nowhere also attend to one another, they are a decoder's, and read nothing out."""
-    if not any(call.kind == "self" for call in calls):
+def _named_by_all(calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
+    """The calls whose kind takes the others to tell.
+
+    Queries that stand nowhere and attend to one another before they read are a decoder's. The mean of the
+    places that asks at the end, with them or without, pools. Where
+    layers have a class token of their own and none comes after, a query at the end is another's. A model
+    without a layer between places is read through what there is.
+    """
+    among = [i for i, call in enumerate(calls) if call.kind == "self"]
+    pools = [i for i, call in enumerate(calls) if call.kind == "pool"]
+    if among and pools and among[0] < pools[-1]:
+        calls = tuple(replace(call, kind="cross") if call.kind == "pool" else call for call in calls)
+    if calls[-1].kind == "global" and (last := calls[-1].arrangement) and last.queries.prefix == ("pool",):
+        calls = (*calls[:-1], replace(calls[-1], kind="pool", is_only=True))
+    layers = [i for i, call in enumerate(calls) if call.is_layer and call.arrangement is not None]
+    asking = [i for i, call in enumerate(calls) if call.kind == "class"]
+    owned = any("cls" in arrangement.queries.prefix for i in layers if (arrangement := calls[i].arrangement))
+    if layers and len(asking) == 1 and asking[0] > layers[-1] and owned:
+        calls = tuple(replace(call, kind="pool") if call.kind == "class" else call for call in calls)
+    if not layers:
+        reading = (*READS_OUT, "cross")
+        calls = tuple(
+            replace(call, is_only=True) if call.kind in reading and call.arrangement is not None else call
+            for call in calls
+        )
+    return calls
+
+
+def _without_decoder(calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
+    """In a model with deformable attention, what comes after the last placed layer, of other tokens, is a decoder's."""
+    placed = [i for i, call in enumerate(calls) if call.is_layer and call.arrangement is not None]
+    if not placed:
         return calls
-    return tuple(replace(call, kind="cross") if call.kind == "pool" else call for call in calls)
+    counts = {calls[i].tokens for i in placed}
+    return tuple(
+        replace(call, kind="self") if i > placed[-1] and call.kind == "unplaced" and call.tokens not in counts else call
+        for i, call in enumerate(calls)
+    )
 
 
 def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Traced:
@@ -142,24 +206,29 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
         for i, call in enumerate(traced.calls)
     )
     traced = replace(traced, calls=calls)
-    if calls[-1].reads_out:
-        return replace(traced, readout="cls" if calls[-1].kind == "class" else "pool")
+    if calls[last].is_only:
+        return replace(traced, readout="cls" if calls[last].kind == "class" else "pool")
     arrangement = traced.calls[last].arrangement
+    answer = find_answer(subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)))
+    reads = [i for i, call in enumerate(calls) if call.reads_out]
+    if reads and is_read(subject, reads[-1], answer):
+        return replace(traced, readout="cls" if calls[reads[-1]].kind == "class" else "pool")
     if arrangement is None or not arrangement.queries.prefix:
         return traced
-    answer = find_answer(subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)))
     read = tokens_read(subject, arrangement, last, answer)
     prefix = arrangement.queries.prefix
-    if hints.prefix is None and read == ["prefix1"]:  # read alone: it is the class token
-        traced, read = _renamed(traced), ["cls"]
-    return replace(traced, readout="cls" if "cls" in (read or prefix) else "mean")
+    if read and not (hints.prefix and prefix == hints.prefix) and "patches" not in read:  # read alone: class tokens
+        traced, read = _renamed(traced, read), ["cls"]
+    named = [name for name in (read or prefix) if name.startswith("cls")]
+    return replace(traced, readout="cls" if named else "mean")
 
 
-def _renamed(traced: Traced) -> Traced:
-    """The same with the first prefix token called the class token."""
+def _renamed(traced: Traced, read: list[str]) -> Traced:
+    """The same with the prefix tokens that are read called class tokens."""
+    names = {name: "cls" if len(read) == 1 else f"cls{i + 1}" for i, name in enumerate(read)}
 
     def renamed(layout: Layout) -> Layout:
-        return replace(layout, prefix=("cls", *layout.prefix[1:])) if layout.prefix else layout
+        return replace(layout, prefix=tuple(names.get(name, name) for name in layout.prefix))
 
     def call_renamed(call: TracedCall) -> TracedCall:
         if call.arrangement is None or not call.is_layer:

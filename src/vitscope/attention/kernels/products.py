@@ -16,7 +16,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None
     plain = all(type(part) in (Tensor, torch.nn.Parameter) and part.dtype == torch.float32 for part in parts)
     if _ONEDNN is None or not plain or any(part.device.type != "cpu" for part in parts) or inputs.dim() < 2:
         return None
-    return _ONEDNN(inputs, weight, bias, "none", [], "")
+    try:
+        return _ONEDNN(inputs, weight, bias, "none", [], "")
+    except RuntimeError:  # shapes and strides that it has no way to compute
+        return None
 
 
 def packed(keys: Float[Tensor, "keys dim"], rows: int) -> Tensor:
