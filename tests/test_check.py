@@ -5,6 +5,8 @@ import re
 from dataclasses import replace
 
 import pytest
+import timm
+from PIL import Image
 
 import vitscope
 from toys import ToyViT
@@ -28,7 +30,8 @@ def test_check_tells_what_was_proven(capsys):
     assert (status, err) == (0, "")
     assert "layout   16 × 16 patches of 4 × 4 px, prefix tokens cls; proven by the trace in every layer" in out
     assert "passed: all rows of 6 layers" in out
-    assert len(re.findall(r"^ +\d  blocks\.\d\.attn +global +4 +257 +\d\.\de-07$", out, re.MULTILINE)) == 6
+    row = r"^ +\d  blocks\.\d\.attn +global +4 +257 +257 +4 px +\d\.\de-07$"
+    assert len(re.findall(row, out, re.MULTILINE)) == 6
     status, out, _ = run(capsys, "check", "vitscope-tiny", "--json")
     answer = json.loads(out)
     assert (status, answer["passed"], answer["verified_rows"]) == (0, True, "all")
@@ -81,3 +84,44 @@ def test_check_fails_where_tokens_mix(capsys, monkeypatch, before):
     assert status == 1
     assert f"layer 'layers.{before}': 42 of its 45 tokens" in (out if before else err)
     assert (out == "") == (before == 0)
+
+
+@pytest.fixture
+def hierarchy(monkeypatch):
+    model = timm.create_model("davit_tiny", embed_dims=(24, 48, 96, 192), num_heads=(1, 2, 3, 6)).eval()
+    transform = Transform(size=(112, 112), resize=(112, 112), mean=(0.5,) * 3, std=(0.5,) * 3)
+    scope = vitscope.wrap(model, transform)
+    monkeypatch.setattr(look, "load", lambda name, **options: scope)
+
+
+@pytest.mark.usefixtures("hierarchy")
+def test_check_names_every_attention_its_windows_and_what_is_not_over_places(capsys, tmp_path):
+    picture = tmp_path / "layout.png"
+    status, out, _ = run(capsys, "check", "-m", "mine", "--picture", str(picture))
+    assert status == 0
+    assert "layout   28 × 28 patches of 4 × 4 px, no prefix token; traced" in out
+    rows = [line.split(maxsplit=8) for line in out.splitlines() if "attn" in line]
+    assert rows[0][2:] == ["window", "1", "784", "784", "4", "px", rows[0][8]]
+    assert rows[0][8].endswith("16 windows of 7 × 7")
+    assert sum("channel" in row for row in rows) == 6
+    assert all(" ".join(row).endswith("between channels, not over places") for row in rows if "channel" in row)
+    with Image.open(picture) as drawn:
+        assert drawn.width > 1000
+    assert run(capsys, "check", "-m", "mine", "--picture", str(picture))[0] == 1  # it exists
+    assert run(capsys, "check", "-m", "mine", "--picture", str(picture), "--force")[0] == 0
+    answer = json.loads(run(capsys, "check", "-m", "mine", "--json")[1])
+    assert [row["kind"] for row in answer["attentions"]] == ["window", "channel"] * 2 + ["global", "channel"] * 4
+    assert answer["layout"]["found"] == "traced"
+
+
+def test_models_lists_names_by_library(capsys):
+    status, out, _ = run(capsys, "models", "vit_small_patch16_224")
+    assert status == 0
+    assert "vit_small_patch16_224.dino" in out.splitlines()
+    assert all("vit_small_patch16_224" in name for name in out.splitlines())
+    answer = json.loads(run(capsys, "models", "*-B-32*", "--json")[1])
+    assert "open_clip:ViT-B-32/openai" in answer["open_clip"]
+    assert answer["timm"] == []
+    assert run(capsys, "models", "torchvision")[0] == 1
+    assert "torchvision:swin_t.IMAGENET1K_V1" in run(capsys, "models", "swin_t")[1].splitlines()
+    assert run(capsys, "models", "tiny")[1].splitlines()[0] == "vitscope-tiny"

@@ -6,24 +6,14 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import CycloptsError, Parameter
 
+from vitscope.cli import proving as proving  # its commands belong to the application
+from vitscope.cli.words import DONE, FAILED, INTERRUPTED, USAGE, Model, Size, app
 from vitscope.errors import ArgumentError, VitscopeError
 
 # Stands for "-", which cyclopts takes for an option; no argument of a process can hold a null character.
 _STDIN = "\0-"
-DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-
-app = App(
-    name="vitscope",
-    help="See where a Vision Transformer looks: any PyTorch ViT, unmodified, with numbers you can cite.",
-    version=lambda: __import__("importlib.metadata").metadata.version("vitscope"),
-    default_parameter=Parameter(negative=()),
-    suppress_keyboard_interrupt=False,  # answered below, with a word
-)
-
-Model = Annotated[str | None, Parameter(name=["--model", "-m"])]
-Size = Annotated[str | None, Parameter(name="--image-size")]
 
 
 @app.command
@@ -219,50 +209,6 @@ def page(
         as_json=json,
     )
     return run_page(given, options, chosen)
-
-
-@app.command
-def check(
-    model: Model = None,
-    *,
-    checkpoint: str | None = None,
-    random_weights: bool = False,
-    image_size: Size = None,
-    device: str = "auto",
-    json: bool = False,
-) -> int:
-    """Prove that what vitscope shows of a model is what the model computed.
-
-    Traces where every token stands, then verifies every query row of every layer on the bundled
-    photograph. Exit status 1 if anything was refused.
-
-    Parameters
-    ----------
-    model
-        Name of a model, as for look. None: the bundled model.
-    checkpoint
-        File of weights to use instead of the model's own.
-    random_weights
-        Do not load pretrained weights.
-    image_size
-        The input's side, or HEIGHTxWIDTH, in pixels.
-    device
-        auto, cpu, cuda, cuda:1 ….
-    json
-        Print the result as JSON on standard output.
-    """
-    from vitscope.cli.arguments import parse_size
-    from vitscope.cli.check import run_check
-    from vitscope.cli.look import ModelOptions
-
-    options = ModelOptions(
-        name=model,
-        checkpoint=checkpoint,
-        pretrained=not random_weights,
-        image_size=parse_size(image_size),
-        device=device,
-    )
-    return run_check(options, as_json=json)
 
 
 def run(arguments: list[str] | None = None) -> int:

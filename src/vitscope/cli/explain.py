@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from vitscope.cli.app import DONE, FAILED, SOME_FAILED
 from vitscope.cli.look import ModelOptions, Outcome, picture_of, sources_of
+from vitscope.cli.words import DONE, FAILED, SOME_FAILED
 from vitscope.errors import ArgumentError, VitscopeError
 from vitscope.showing import show
 

@@ -112,7 +112,13 @@ def _is_transformers(model: nn.Module) -> bool:
 
 
 def patch_size(model: nn.Module) -> tuple[int, int] | None:
-    """(height, width) of a patch in pixels, or None where nothing in the model tells it."""
+    """(height, width) of a patch in pixels, or None where nothing in the model tells it.
+
+    Where patches overlap, or a stem of convolutions makes them, what a model calls its patch size is
+    as often a kernel's as a step.
+    """
+    if _overlapping(model) and _ratio_of_patch_embed(model) is None:
+        return None
     return (
         _ratio_of_patch_embed(model)
         or _as_pair(getattr(getattr(model, "config", None), "patch_size", None))
@@ -137,6 +143,12 @@ def _patch_convolution(model: nn.Module) -> tuple[int, int] | None:
             kernel, stride = tuple(module.kernel_size), tuple(module.stride)
             return _as_pair(stride) if kernel == stride else None
     return None
+
+
+def _overlapping(model: nn.Module) -> bool:
+    """Whether the first convolution on the picture reaches beyond its step."""
+    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3), None)
+    return first is not None and tuple(first.kernel_size) != tuple(first.stride)
 
 
 def _as_pair(size: Any) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """open_clip's models, the vision tower alone; the only file that imports open_clip."""
 
+from fnmatch import fnmatch
 from typing import Any, cast
 
 import open_clip
@@ -40,6 +41,12 @@ def load(request: Request) -> LoadedModel:
             "weights": f"{architecture}/{tag}" if request.pretrained else "random",
         },
     )
+
+
+def names(pattern: str) -> list[str]:
+    """Every architecture/weights that matches a pattern such as "*ViT-B-32*"."""
+    found = (f"open_clip:{architecture}/{tag}" for architecture, tag in open_clip.list_pretrained())
+    return [name for name in found if fnmatch(name.lower(), f"open_clip:{pattern.lower()}")]
 
 
 def _require_known(request: Request, architecture: str, tag: str) -> None:

@@ -6,6 +6,7 @@ Importing this file imports none of the model libraries; each is imported when i
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal, cast
 
@@ -60,6 +61,22 @@ def load_model(
     require_finite(loaded.model.state_dict(), request.name)
     model = loaded.model.eval().requires_grad_(False).float()
     return replace(loaded, model=model, transform=_fitted(loaded, request), provenance=provenance)
+
+
+def list_names(pattern: str | None = None) -> dict[str, list[str]]:
+    """Names that load, by library; of those that are installed.
+
+    `pattern`: with * and ?; without, any name that holds it. transformers has no list: any repository of
+    the hub may be one of its models.
+    """
+    pattern = "*" if pattern is None else pattern if any(wild in pattern for wild in "*?[") else f"*{pattern}*"
+    found = {"vitscope": [BUNDLED] if fnmatch(BUNDLED, pattern) else []}
+    for library in ("timm", "torchvision", "open_clip"):
+        try:
+            found[library] = importlib.import_module(f"vitscope.models.{library}").names(pattern)
+        except ModuleNotFoundError:
+            continue
+    return found
 
 
 def _request(name: str | None, pretrained: bool, image_size: int | tuple[int, int] | None, fit: str) -> Request:

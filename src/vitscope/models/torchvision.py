@@ -42,6 +42,13 @@ def load(request: Request) -> LoadedModel:
     )
 
 
+def names(pattern: str) -> list[str]:
+    """Every name that matches a pattern such as "vit*", as name.WEIGHTS where there are weights."""
+    found = torchvision.models.list_models(module=torchvision.models, include=pattern)
+    weights = {name: [one.name for one in torchvision.models.get_model_weights(name)] for name in found}
+    return [f"torchvision:{name}{f'.{tag}' if tag else ''}" for name in found for tag in (weights[name] or [""])]
+
+
 def _require_known(request: Request, name: str) -> None:
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
