@@ -122,8 +122,8 @@ class Look:
 
     def rollout_matrix(
         self, fusion: Fusion = "mean", discard: float = 0.0, start_layer: int = 0
-    ) -> Float[Measured, "images tokens tokens"]:
-        """The whole rollout: N × N numbers for each image."""
+    ) -> Float[Measured, "images outputs inputs"]:
+        """The whole rollout, from the tokens of the first layer to those of the last: N × N numbers for each image."""
         return Rollout(fusion, discard, start_layer).matrix(self.attention_seen)
 
     def mean_attention_distance(

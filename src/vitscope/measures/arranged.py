@@ -190,7 +190,7 @@ class Arranged:
             return known
         return self.body.normalisers(self.call)
 
-    def _own(self, vector: Float[Tensor, "images queries"]) -> Float[Tensor, "images windows queries"]:
+    def _own(self, vector: Float[Tensor, "images queries"]) -> Float[Tensor, "images windows window_queries"]:
         """Each window's part of a vector, 0 on padding; a query in several windows is shared among them."""
         tokens = torch.from_numpy(self.arrangement.query_tokens).to(vector.device)
         counts = torch.bincount(tokens[tokens != NOWHERE], minlength=vector.shape[1]).clamp(min=1)

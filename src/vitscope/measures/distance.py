@@ -37,6 +37,11 @@ class MeanAttentionDistance:
     it, what a row gives to prefix tokens shortens its distance, so that layers with sinks look
     local. `unit`: "pixels" of the model's input, "patches", "diagonal" (fraction of the input's
     diagonal), or "unit_square" (each axis divided by its grid − 1).
+
+    Where attention is in windows, the mean is over the patch queries of all of them; one that stands in
+    several counts in each. Padding takes its share of a row, as in the model, and adds no distance. In
+    every stage of a hierarchy pixels are those of the input; "patches" are the first layer's, and
+    "unit_square" is each layer's own lattice.
     """
 
     rescale: bool = False

@@ -61,7 +61,7 @@ class Rollout:
         """The map for every start layer at once: entry l uses the layers from l to the last."""
         return measured(self._maps(seen, 0), f"{self.convention(seen)}; one map for each start layer")
 
-    def matrix(self, seen: Seen) -> Float[Measured, "images tokens tokens"]:
+    def matrix(self, seen: Seen) -> Float[Measured, "images outputs inputs"]:
         """The whole rollout, N × N for each image; `query` plays no part."""
         require_chain(seen)
         product: torch.Tensor | None = None
@@ -160,8 +160,8 @@ def require_chain(seen: Seen) -> None:
         arrangement = seen.arrangement(index)
         if not arrangement.queries.patches:
             raise QueryError(
-                f"layer {index} ({call.name}) reads from the places of the picture, and no layer is between them: there "
-                "is no rollout; its own attention is what heatmaps show"
+                f"layer {index} ({call.name}) reads from the places of the picture, and no layer is between "
+                "them: there is no rollout; its own attention is what heatmaps show"
             )
         if arrangement.overlapping and arrangement.queries.grid != arrangement.keys.grid:
             raise QueryError(

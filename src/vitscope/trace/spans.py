@@ -139,6 +139,6 @@ def _step(levels: Int[np.ndarray, " levels"], pixels: int, side: int) -> float |
     if np.abs(steps - mean).max() > max(pixels, mean / 2):
         return None
     even = side / count
-    if abs(mean - even) * (count - 1) < pixels:  # as near as cells can tell
+    if np.ptp(steps) > 0 and abs(mean - even) * (count - 1) < pixels:  # as near as cells can tell
         mean = even
     return int(mean) if mean == int(mean) else mean

@@ -39,7 +39,8 @@ class RowStatistics:
     entropy: Float[Tensor, "images heads"]  # −Σ_k A·ln A over all keys, in nats
     largest: Float[Tensor, "images heads"]  # max_k A over all keys
     prefix_mass: Float[Tensor, "images heads prefix"]  # A on each prefix token
-    normalisers: Float[Tensor, "images heads queries"]  # ln Σ_k exp(logit), of all queries, prefix tokens too
+    # ln Σ_k exp(logit) of all queries, prefix tokens too; an entry for each window of each image
+    normalisers: Float[Tensor, "entries heads queries"]
 
     @staticmethod
     def of(means: Float[Tensor, "images heads statistics"], normalisers: Tensor) -> "RowStatistics":
