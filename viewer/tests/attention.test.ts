@@ -120,7 +120,12 @@ test("logits far beyond the range of exp give weights all the same", async () =>
 test("sizes, error and mean rows are the payload's", async () => {
   const made = makeProduct(13, "float16");
   const layer = await decode(made);
-  expect([layer.heads, layer.tokens, layer.error]).toEqual([HEADS, TOKENS, made.attention.error]);
+  expect([layer.heads, layer.queries, layer.keys, layer.error]).toEqual([
+    HEADS,
+    TOKENS,
+    TOKENS,
+    made.attention.error,
+  ]);
   const means = made.plain.read(made.attention.mean_row);
   const expected = Array.from({ length: TOKENS }, (_, token) => means[2 * TOKENS + token]!);
   expect(Array.from(layer.meanRow(2))).toEqual(expected);

@@ -6,7 +6,11 @@ import { carryQuery, OUTSIDE } from "../src/state/query";
 
 const crop = (box: number[] | null, original: string | null = "data:a") => ({ box, original }) as Image;
 const look = (rows: number, columns: number) =>
-  ({ layout: { grid: [rows, columns], prefix: ["cls"] }, images: [{ pool: null }] }) as unknown as Look;
+  ({
+    layout: { grid: [rows, columns], prefix: ["cls"] },
+    layers: [],
+    images: [{ pool: null }],
+  }) as unknown as Look;
 const MIDDLE: Window = [0, 0.25, 1, 0.75];
 
 describe("where one crop lies in another", () => {

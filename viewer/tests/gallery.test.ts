@@ -32,7 +32,7 @@ describe("a layer", () => {
     expect(changed).not.toHaveBeenCalled();
     await settled();
     expect(changed).toHaveBeenCalledTimes(1);
-    expect(gallery.layer(0, 3)).toMatchObject({ kind: "ready", layer: { heads: 3, tokens: 37 } });
+    expect(gallery.layer(0, 3)).toMatchObject({ kind: "ready", layer: { heads: 3, queries: 37, keys: 37 } });
   });
 
   test("is decoded once", async () => {

@@ -92,6 +92,12 @@ class Maker {
       model: `model ${index}`,
       layout: { grid: plan.grid, patch_size: [13, 17], prefix: plan.prefix, description: "some patches" },
       readout: plan.readout ?? "cls",
+      reading: plan.pool
+        ? {
+            query: "pool",
+            keys: { grid: plan.grid, patch_size: [13, 17], prefix: plan.pool.prefix ? plan.prefix : [] },
+          }
+        : null,
       rows_compared: "all rows",
       uniform_distance: 71.5 + index,
       uniform_rescaled_distance: 73.5 + index,
@@ -101,6 +107,7 @@ class Maker {
         verification_error: 1e-7,
         refusal: plan.refused?.[layer] ?? null,
         absent: plan.absent?.[layer] ?? null,
+        arrangement: null,
       })) as unknown as Look["layers"],
       omitted: null,
       verification_error: 3.1e-7,

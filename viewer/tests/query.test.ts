@@ -17,8 +17,8 @@ const pooled = makePage({ ...SECOND, pool: { heads: 5, prefix: true } }).payload
 
 describe("a query as a look's tokens have it", () => {
   test("prefix tokens come first, patches row by row", () => {
-    expect(resolveQuery("reg1", first)).toEqual({ kind: "prefix", token: 1, name: "reg1" });
-    const patch = { kind: "patch", token: 2 + 4 * 7 + 5, row: 4, column: 5 };
+    expect(resolveQuery("reg1", first)).toEqual({ kind: "prefix", name: "reg1" });
+    const patch = { kind: "patch", row: 4, column: 5 };
     expect(resolveQuery(patchQuery(4, 5), first)).toEqual(patch);
     expect(resolveQuery("mean", first)).toEqual({ kind: "mean" });
   });

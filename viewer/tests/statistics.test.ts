@@ -38,12 +38,12 @@ describe("a statistic by layer and head", () => {
   test("distance and rescaled distance have their own convention and baseline", async () => {
     const image = page.payload.looks[0].images[0];
     expect(statistic(await opened, 0, "distance", false)).toEqual({
-      baseline: 71.5,
+      baselines: HEADS.map(() => 71.5),
       convention: "distance in pixels",
       values: expected(image),
     });
     expect(statistic(await opened, 0, "distance", true)).toEqual({
-      baseline: 73.5,
+      baselines: HEADS.map(() => 73.5),
       convention: "distance, rescaled",
       values: expected(image, image.rescaled_distance),
     });
@@ -53,7 +53,7 @@ describe("a statistic by layer and head", () => {
     const image = page.payload.looks[0].images[0];
     const found = statistic(await opened, 0, "entropy", true)!;
     expect(found.values).toEqual(expected(image, image.entropy));
-    expect([found.baseline, found.convention]).toEqual([Math.log(37), "entropy in nats"]);
+    expect([found.baselines, found.convention]).toEqual([HEADS.map(() => Math.log(37)), "entropy in nats"]);
   });
 
   test("prefix mass is summed over the prefix tokens", async () => {
@@ -63,7 +63,7 @@ describe("a statistic by layer and head", () => {
       range(heads).map((head) => flat[2 * (3 * layer + head)]! + flat[2 * (3 * layer + head) + 1]!),
     );
     expect(found.values).toEqual(sums);
-    expect(found.baseline).toBe(2 / 37);
+    expect(found.baselines).toEqual(HEADS.map(() => 2 / 37));
     expect(found.convention).toBe("mass on prefix tokens, summed over them");
   });
 

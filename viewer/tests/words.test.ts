@@ -16,8 +16,10 @@ function paneOf(some: Record<number, number>, change: Partial<Pane> = {}): Pane 
   const prefix = Float32Array.of(0.12, 0.03);
   const map: AttentionMap = {
     values,
+    lattice: page.payload.looks[0].layout,
     prefix,
     maximum: Math.max(...values),
+    minimum: 0,
     total,
     uniform: 1 / 37,
     layers: 1,
@@ -70,7 +72,7 @@ describe("the prefix tokens", () => {
 
   test("are the last ones where the map lacks the first", () => {
     const map = { ...(pane.map as AttentionMap), prefix: Float32Array.of(0.15) };
-    expect(prefixShares(map, pane.look)).toEqual([{ name: "reg1", weight: Math.fround(0.15) }]);
+    expect(prefixShares(map)).toEqual([{ name: "reg1", weight: Math.fround(0.15) }]);
     expect(prefixWords({ ...pane, map })).toBe("R1 15 %, patches 85 %");
   });
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vitscope.cli.app import DONE, FAILED, SOME_FAILED
+from vitscope.cli.words import DONE, FAILED, SOME_FAILED
 from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture, open_picture
 from vitscope.images.naming import printable
@@ -178,7 +178,9 @@ def _summary(look: Look, folder: Path, files: list[Path]) -> str:
     distance = np.nanmean(look.mean_attention_distance()[0], axis=1)  # (layers,)
     lines = [f"{shown.name}{f' ({shown.note})' if shown.note else ''} → {printable(str(folder))}{os.sep}"]
     lines.append(f"  input     {shown.seen.height} × {shown.seen.width} px, {layout.describe()}")
-    if layout.prefix:
+    kinds = _kinds(look)
+    lines += [f"  layers    {kinds}"] if kinds else []
+    if layout.prefix and look.attention_seen.arrangement(-1).keys.prefix:
         mass = 100 * (1 - look.heatmaps()[0].sum((1, 2)).mean())
         lines.append(f"  readout   {look.readout}; prefix tokens take {mass:.2g} % of its attention in the last layer")
     else:
@@ -187,6 +189,16 @@ def _summary(look: Look, folder: Path, files: list[Path]) -> str:
     lines.append(f"  verified  to {look.verification_error:.0e} of the values' magnitude")
     lines.append(f"  files     {', '.join(file.name for file in files)}")
     return "\n".join(lines)
+
+
+def _kinds(look: Look) -> str:
+    """ "0, 2: 64 windows of 7 × 7; 1: …": how which layers attend; "" where all attend to all on one grid."""
+    kinds: dict[str, list[str]] = {}
+    for layer in look.layers:
+        kinds.setdefault("refused" if layer.refusal else layer.windows or layer.kind, []).append(str(layer.index))
+    if not any(layer.windows for layer in look.layers):
+        return ""
+    return "; ".join(f"{', '.join(layers)}: {words}" for words, layers in kinds.items())
 
 
 def note(message: str) -> None:

@@ -197,6 +197,10 @@ class Arranged:
         shared = torch.nn.functional.pad(vector / counts, (0, 1))  # NOWHERE is the last
         return shared[:, tokens]
 
+    def joined(self, sums: Float[Tensor, "images windows heads window_keys"]) -> Float[Tensor, "images heads keys"]:
+        """What the keys of each window have, over the key tokens of the lattice, added up."""
+        return self._joined(sums, range(self.arrangement.windows))
+
     def _joined(self, sums: Tensor, windows: Any) -> Float[Tensor, "images heads keys"]:
         """(images, windows, heads, keys of a window) → over the key tokens of the lattice, added up."""
         return _scattered(sums.transpose(1, 2), self.arrangement.key_tokens[list(windows)], self.arrangement.keys)

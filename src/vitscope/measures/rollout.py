@@ -20,11 +20,12 @@ from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError, QueryError
 from vitscope.layout import Layout
 from vitscope.measures import dense
+from vitscope.measures.arranged import Arranged
 from vitscope.measures.lattices import spread
 from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
-from vitscope.measures.seen import Seen
+from vitscope.measures.seen import Reading, Seen
 
 
 @dataclass(frozen=True)
@@ -186,11 +187,16 @@ def start_vector(seen: Seen, query: ResolvedQuery, fusion: Fusion) -> Float[torc
     elif seen.readings[-1].kind == "pool":
         reading = seen.readings[-1]
         reading.call.require_verified()
-        row = seen.body(reading.call).fused(reading.call, fusion).mean(1)  # (images, keys)
-        vector = spread(row, reading.arrangement.keys, layout)
+        vector = spread(_fused_row(seen, reading, fusion), reading.arrangement.keys, layout)
     else:
         vector = spread(_through_class_attention(seen, fusion), seen.readings[-1].arrangement.keys, layout)
     return vector
+
+
+def _fused_row(seen: Seen, reading: Reading, fusion: Fusion) -> Float[torch.Tensor, "images keys"]:
+    """The mean over a reading's queries of its heads fused, over the keys where they stand."""
+    rows = seen.body(reading.call).fused(reading.call, fusion).mean(1)  # (images, keys of the call)
+    return Arranged(reading.call, reading.arrangement, seen.body(reading.call)).joined(rows[:, None, None])[:, 0]
 
 
 def _through_class_attention(seen: Seen, fusion: Fusion) -> Float[torch.Tensor, "images keys"]:
@@ -202,7 +208,7 @@ def _through_class_attention(seen: Seen, fusion: Fusion) -> Float[torch.Tensor, 
     vector[:, token] = 1
     for reading in reversed(readings):
         reading.call.require_verified()
-        row = seen.body(reading.call).fused(reading.call, fusion)[:, 0]  # (images, keys)
+        row = _fused_row(seen, reading, fusion)
         share = vector[:, token] / (row.sum(1) + 1)
         vector[:, token] = share
         vector = vector + share[:, None] * row

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vitscope.look import Look
 from vitscope.measures.distance import DistanceUnit, uniform_distance
+from vitscope.measures.uniform import uniform
 from vitscope.render.panels import provenance
 from vitscope.render.style import COLOUR_MAP, FAINT, WIDTH, ReadyFigure, caption_height, shorten, styled, write_caption
 
@@ -61,7 +62,7 @@ def draw_distance(axes: Axes, look: Look, *, rescale: bool = False, unit: Distan
     axes.set_xlabel("layer")
     axes.set_title("by depth\na dot a head, line: mean, dashed: uniform attention", loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, look, heads, rescale, unit)
+    _finish(axes, look, heads, rescale, unit, by_layer=True)
     return axes
 
 
@@ -73,9 +74,10 @@ def draw_sorted_distance(axes: Axes, look: Look, *, rescale: bool = False, unit:
     for layer, values in enumerate(heads):
         axes.plot(ranks, values, color=_colour(layer, len(heads)), marker="o", markersize=3, linewidth=1.2)
     axes.set_xlabel("heads, sorted by distance")
-    axes.set_title("sorted heads\na line a layer, dashed: uniform attention", loc="left")
+    dashed = ", dashed: uniform attention" if len(set(_uniform(look, rescale, unit))) == 1 else ""
+    axes.set_title(f"sorted heads\na line a layer{dashed}", loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, look, heads, rescale, unit)
+    _finish(axes, look, heads, rescale, unit, by_layer=False)
     return axes
 
 
@@ -90,14 +92,36 @@ def _layer_bar(figure: ReadyFigure, axes: Axes, look: Look) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _finish(axes: Axes, look: Look, heads: np.ndarray, rescale: bool, unit: DistanceUnit) -> None:
+def _finish(axes: Axes, look: Look, heads: np.ndarray, rescale: bool, unit: DistanceUnit, *, by_layer: bool) -> None:
     """Axis from 0, label with the unit, and the distance that uniform attention would have."""
-    uniform = uniform_distance(look.layout, rescale, unit)
-    axes.set_ylim(0, 1.08 * max(float(np.nanmax(heads)), uniform) or 1)  # one patch alone: all distances are 0
-    axes.axhline(uniform, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.8)
+    expected = _uniform(look, rescale, unit)
+    axes.set_ylim(0, 1.08 * max(float(np.nanmax(heads)), *expected) or 1)  # one patch alone: all distances are 0
+    line: dict[str, Any] = {"color": FAINT, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0.8}
+    if len(set(expected)) == 1:
+        axes.axhline(expected[0], **line)
+    elif by_layer:
+        axes.stairs(expected, np.arange(len(expected) + 1) - 0.5, baseline=None, **line)
     axes.set_ylabel(f"mean attention distance ({_UNITS[unit]})")
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def _uniform(look: Look, rescale: bool, unit: DistanceUnit) -> list[float]:
+    """What uniform attention would have, layer by layer; within its window, where a layer has such."""
+    seen, layout = look.attention_seen, look.layout
+    own = uniform_distance(layout, rescale, unit)
+    factor = own / (uniform_distance(layout, rescale) or 1)  # from pixels to the unit
+    out: list[float] = []
+    for index, call in enumerate(seen.layers):
+        arrangement = seen.arrangement(index)
+        if arrangement.plain and arrangement.queries == layout:
+            out.append(own)
+        elif arrangement.plain:
+            out.append(uniform_distance(arrangement.queries, rescale) * factor)
+        else:
+            found = uniform(call, arrangement)
+            out.append((found.rescaled_distance if rescale else found.distance) * factor)
+    return out
 
 
 def _colour(layer: int, layers: int) -> tuple[float, ...]:

@@ -25,6 +25,7 @@ from vitscope.measures.query import Query
 from vitscope.measures.rollout import Rollout
 from vitscope.render.distance import distance_figure
 from vitscope.render.heatmaps import heatmaps_figure
+from vitscope.render.lattices import rollout_query, without_rollout
 from vitscope.render.rollout import rollout_figure
 from vitscope.render.style import COLOUR_MAP, save
 from vitscope.writing import umask
@@ -105,7 +106,8 @@ def report_of(look: Look, choices: Choices) -> dict[str, Any]:
     """Everything that a reader needs to trust or repeat the numbers: JSON-ready."""
     shown = look.shown[0]
     heatmaps = look.heatmaps(choices.layer, choices.query)
-    rollout = look.rollout(choices.fusion, choices.discard, 0, choices.query)
+    absent = without_rollout(look)
+    rolled = rollout_query(look, choices.layer, choices.query)
     return {
         "image": {
             "name": shown.name,
@@ -125,7 +127,9 @@ def report_of(look: Look, choices: Choices) -> dict[str, Any]:
         },
         "conventions": {
             "heatmaps": heatmaps.convention,
-            "rollout": rollout.convention,
+            "rollout": look.rollout(choices.fusion, choices.discard, 0, rolled).convention
+            if absent is None
+            else f"none: {absent}",
             "distance": look.mean_attention_distance(choices.rescale, choices.unit).convention,
             "entropy": look.entropy().convention,
             "prefix_mass": look.prefix_mass().convention,
@@ -197,23 +201,30 @@ def _put_in_place(draft: Path, folder: Path) -> None:
 
 def _figures(look: Look, choices: Choices) -> dict[str, Callable[[], Figure]]:
     """Figures by file name, made one at a time."""
-    maps: dict[str, Any] = {"query": choices.query, "smooth": choices.smooth, "cmap": choices.colour_map}
-    return {
-        "heatmaps": lambda: heatmaps_figure(look, layer=choices.layer, mass=choices.mass, **maps),
-        "rollout": lambda: rollout_figure(look, fusion=choices.fusion, discard=choices.discard, **maps),
+    maps: dict[str, Any] = {"smooth": choices.smooth, "cmap": choices.colour_map}
+    figures: dict[str, Callable[[], Figure]] = {
+        "heatmaps": lambda: heatmaps_figure(look, layer=choices.layer, query=choices.query, mass=choices.mass, **maps),
         "distance": lambda: distance_figure(look, rescale=choices.rescale, unit=choices.unit),
     }
+    if without_rollout(look) is None:
+        query = rollout_query(look, choices.layer, choices.query)
+        figures["rollout"] = lambda: rollout_figure(
+            look, fusion=choices.fusion, discard=choices.discard, query=query, **maps
+        )
+    return figures
 
 
 def _write_maps(look: Look, choices: Choices, path: Path) -> None:
     arrays = {
         "heatmaps": look.heatmaps(choices.layer, choices.query),
-        "rollout": look.rollout(choices.fusion, choices.discard, 0, choices.query),
-        "rollout_by_start_layer": look.rollout_by_start_layer(choices.fusion, choices.discard, choices.query),
         "mean_attention_distance": look.mean_attention_distance(choices.rescale, choices.unit),
         "entropy": look.entropy(),
         "prefix_mass": look.prefix_mass(),
     }
+    if without_rollout(look) is None:
+        query = rollout_query(look, choices.layer, choices.query)
+        arrays["rollout"] = look.rollout(choices.fusion, choices.discard, 0, query)
+        arrays["rollout_by_start_layer"] = look.rollout_by_start_layer(choices.fusion, choices.discard, query)
     conventions = {name: array.convention for name, array in arrays.items()}
     save_file({name: np.ascontiguousarray(array[0]) for name, array in arrays.items()}, path, metadata=conventions)
     path.chmod(0o666 & ~umask())  # safetensors lets the owner alone read
@@ -230,5 +241,5 @@ def _write_distance(look: Look, path: Path) -> None:
         for layer in look.layers:
             for head in range(layer.heads):
                 at = (layer.index, head)
-                numbers = [plain[at], rescaled[at], entropy[at], *mass[at]]
+                numbers = [plain[at], rescaled[at], entropy[at], *mass[at][: len(prefix)]]
                 table.writerow([layer.index, layer.name, head, *(f"{number:.7g}" for number in numbers)])

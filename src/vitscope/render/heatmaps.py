@@ -5,10 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from vitscope.errors import ArgumentError
+from vitscope.layout import Layout
 from vitscope.look import Look, Shown
 from vitscope.measures.heatmaps import top_mass
 from vitscope.measures.query import Query
-from vitscope.render.overlay import colour_bar, draw_mask, draw_overlay
+from vitscope.render.lattices import map_lattice, query_lattice, window_of
+from vitscope.render.overlay import colour_bar, draw_mask, draw_overlay, draw_window
 from vitscope.render.panels import Sheet, draw_original, draw_seen, image_of, provenance, sheet
 from vitscope.render.style import COLOUR_MAP, ReadyFigure, styled
 
@@ -26,20 +28,30 @@ def heatmaps_figure(
 ) -> ReadyFigure:
     """All heads of a layer on one scale; `mass` adds, below each, the patches that hold that much of it."""
     shown = image_of(look, image)
-    maps = look.heatmaps(layer, query)
+    maps, lattice = look.heatmaps(layer, query), map_lattice(look, layer, query)
     heads = np.asarray(maps[image])  # (heads, rows, columns)
-    scale = Normalize(0, float(heads.max()))
-    caption = _caption(look, maps.convention, mass, smooth, provenance(look, shown, query))
+    scale = Normalize(0, max(float(heads.max()), 0.0))
+    window = window_of(look, layer, query)
+    signed = f"Weights below 0, down to {heads.min():.2g}, are not drawn: heads are mixed after the softmax. "
+    ending = (
+        (signed if heads.min() < 0 else "")
+        + ("" if window is None else "Dashed: what it may attend to. ")
+        + provenance(look, shown, query)
+    )
+    caption = _caption(lattice, maps.convention, mass, smooth, ending)
     page = sheet(shown, len(heads), caption, rows_each=1 if mass is None else 2)
     draw_original(page.overview_axes(0), shown)
-    draw_seen(page.overview_axes(1), look, shown, query)
-    _draw_mean(page, look, shown, heads.mean(0), mass, smooth, cmap)
+    seen = page.overview_axes(1)
+    draw_seen(seen, shown, query, query_lattice(look, layer))
+    if window is not None:
+        draw_window(seen, window, lattice)
+    _draw_mean(page, lattice, shown, heads.mean(0), mass, smooth, cmap)
     for head, values in enumerate(heads):
         axes = page.map_axes(head)
-        draw_overlay(axes, shown, look.layout, values, scale, smooth=smooth, cmap=cmap)
-        axes.set_title(_amounts(f"head {head}", values, bool(look.layout.prefix)), loc="left")
+        draw_overlay(axes, shown, lattice, values, scale, smooth=smooth, cmap=cmap)
+        axes.set_title(_amounts(f"head {head}", values, bool(lattice.prefix)), loc="left")
         if mass is not None:
-            _draw_mask(page.map_axes(head, below=1), look, shown, values, mass)
+            _draw_mask(page.map_axes(head, below=1), lattice, shown, values, mass)
     colour_bar(page.figure, page.map_bar(), scale, "weight,\neach head", cmap)
     return page.figure
 
@@ -63,31 +75,31 @@ def draw_heatmap(
     if head is not None and not -heads <= head < heads:
         raise ArgumentError(f"head {head} does not exist: the layer has {heads}, from 0")
     values = np.asarray(maps[image].mean(0) if head is None else maps[image, head])
-    scale = Normalize(0, float(values.max()))
-    draw_overlay(axes, shown, look.layout, values, scale, smooth=smooth, cmap=cmap)
+    scale = Normalize(0, max(float(values.max()), 0.0))
+    draw_overlay(axes, shown, map_lattice(look, layer, query), values, scale, smooth=smooth, cmap=cmap)
     which = f"mean of {heads} heads" if head is None else f"head {head % heads}"
     axes.set_title(f"{which}, 0 to {values.max():.3g}", loc="left")
     return axes
 
 
 def _draw_mean(
-    page: Sheet, look: Look, shown: Shown, mean: np.ndarray, mass: float | None, smooth: bool, cmap: str
+    page: Sheet, lattice: Layout, shown: Shown, mean: np.ndarray, mass: float | None, smooth: bool, cmap: str
 ) -> None:
     """Mean over heads and its mask."""
-    scale = Normalize(0, float(mean.max()))
+    scale = Normalize(0, max(float(mean.max()), 0.0))
     axes = page.overview_axes(2)
-    draw_overlay(axes, shown, look.layout, mean, scale, smooth=smooth, cmap=cmap)
-    axes.set_title(_amounts("mean of heads", mean, bool(look.layout.prefix)), loc="left")
+    draw_overlay(axes, shown, lattice, mean, scale, smooth=smooth, cmap=cmap)
+    axes.set_title(_amounts("mean of heads", mean, bool(lattice.prefix)), loc="left")
     if mass is None:
         colour_bar(page.figure, page.overview_bar(3, in_place=True), scale, "weight,\nmean", cmap)
         return
     colour_bar(page.figure, page.overview_bar(2), scale, "weight,\nmean", cmap)
-    _draw_mask(page.overview_axes(3), look, shown, mean, mass)
+    _draw_mask(page.overview_axes(3), lattice, shown, mean, mass)
 
 
-def _draw_mask(axes: Axes, look: Look, shown: Shown, values: np.ndarray, mass: float) -> None:
-    mask = top_mass(values, mass)
-    draw_mask(axes, shown, look.layout, mask)
+def _draw_mask(axes: Axes, lattice: Layout, shown: Shown, values: np.ndarray, mass: float) -> None:
+    mask = top_mass(values.clip(0), mass)  # heads that are mixed after the softmax may have negative weights
+    draw_mask(axes, shown, lattice, mask)
     axes.set_title(f"{mass:.0%} of the mass in\n{mask.sum()} of {mask.size} patches", loc="left")
 
 
@@ -97,10 +109,10 @@ def _amounts(name: str, values: np.ndarray, has_prefix: bool) -> str:
     return f"{name}{prefix}\nmax {values.max():.3g}"
 
 
-def _caption(look: Look, convention: str, mass: float | None, smooth: bool, ending: str) -> str:
+def _caption(lattice: Layout, convention: str, mass: float | None, smooth: bool, ending: str) -> str:
     parts = [f"{convention[0].upper()}{convention[1:]}. All heads share one scale; their mean has its own."]
-    if look.layout.prefix:
-        parts.append(f"Prefix: the weight given to prefix tokens ({', '.join(look.layout.prefix)}).")
+    if lattice.prefix:
+        parts.append(f"Prefix: the weight given to prefix tokens ({', '.join(lattice.prefix)}).")
     if mass is not None:
         parts.append(f"Masks: per map, the smallest set of patches with {mass:.0%} of its mass over the patches.")
     if smooth:

@@ -70,6 +70,13 @@ def draw_mask(axes: Axes, shown: Shown, layout: Layout, mask: Bool[np.ndarray, "
     _frame(axes, shown)
 
 
+def draw_window(axes: Axes, window: Bool[np.ndarray, "rows columns"], layout: Layout) -> None:
+    """The edge of some cells, dashed, on axes in pixels of the input."""
+    lines = _outline(window, layout.patch_size)
+    for colour, style in (("white", "solid"), (INK, (0, (3, 2)))):  # seen on dark and on light
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.9, linestyles=[style]))
+
+
 def colour_bar(figure: Figure, axes: Axes, scale: Normalize, label: str, cmap: str = COLOUR_MAP) -> None:
     """A bar with the scale's real numbers, in axes of its own, its label above."""
     bar: Any = figure.colorbar(

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from vitscope.errors import ArgumentError
+from vitscope.layout import Layout
 from vitscope.look import Look, Shown
 from vitscope.measures.query import Query
 from vitscope.render.overlay import DETAIL, draw_picture, shape_on_page
@@ -146,11 +147,11 @@ def draw_original(axes: Axes, shown: Shown) -> None:
     axes.set_title(f"{drawable(shorten(shown.name, 22))}\n{height} × {width} px", loc="left")
 
 
-def draw_seen(axes: Axes, look: Look, shown: Shown, query: Query = None) -> None:
-    """Exactly what the model saw, with a box around the query where that is a patch."""
+def draw_seen(axes: Axes, shown: Shown, query: Query, lattice: Layout) -> None:
+    """Exactly what the model saw, with a box around the query where that is a patch of the lattice."""
     draw_picture(axes, np.asarray(shown.seen), (shown.seen.height, shown.seen.width))
     if isinstance(query, tuple):
-        height, width = look.layout.patch_size
+        height, width = lattice.patch_size
         corner = (query[1] * width, query[0] * height)
         for colour, line in (("white", 2.4), (INK, 1.0)):  # seen on dark and on light
             axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line))

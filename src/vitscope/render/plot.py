@@ -9,6 +9,7 @@ from matplotlib.colors import Normalize
 from vitscope.look import Look
 from vitscope.render.distance import distance_figure, draw_distance, draw_sorted_distance
 from vitscope.render.heatmaps import draw_heatmap, heatmaps_figure
+from vitscope.render.lattices import map_lattice, without_rollout
 from vitscope.render.overlay import draw_overlay
 from vitscope.render.panels import draw_original, draw_seen, image_of, provenance, sheet
 from vitscope.render.rollout import draw_rollout, rollout_figure
@@ -45,15 +46,21 @@ class Plot:
     def summary(self, image: int = 0) -> ReadyFigure:
         """One strip: original, input, mean heatmap of the last layer, rollout."""
         look, shown = self._look, image_of(self._look, image)
-        heatmaps, rollout = look.heatmaps(), look.rollout()
-        caption = f"{heatmaps.convention}, mean of heads; {rollout.convention}. {provenance(look, shown)}"
+        heatmaps = look.heatmaps()
+        panels = [("heatmap", np.asarray(heatmaps[image].mean(0)), map_lattice(look, -1, None), 0.0)]
+        absent = without_rollout(look)
+        if absent is None:
+            rollout = look.rollout()
+            rolled = np.asarray(rollout[image])
+            panels.append(("rollout", rolled, look.layout, float(rolled.min())))
+            absent = rollout.convention
+        caption = f"{heatmaps.convention}, mean of heads; {absent}. {provenance(look, shown)}"
         page = sheet(shown, 0, caption[0].upper() + caption[1:])
         draw_original(page.overview_axes(0), shown)
-        draw_seen(page.overview_axes(1), look, shown)
-        mean, rolled = np.asarray(heatmaps[image].mean(0)), np.asarray(rollout[image])  # (rows, columns) each
-        for slot, name, values, least in ((2, "heatmap", mean, 0.0), (3, "rollout", rolled, float(rolled.min()))):
+        draw_seen(page.overview_axes(1), shown, None, look.layout)
+        for slot, (name, values, lattice, least) in enumerate(panels, 2):
             axes = page.overview_axes(slot)
-            draw_overlay(axes, shown, look.layout, values, Normalize(least, float(values.max())))
+            draw_overlay(axes, shown, lattice, values, Normalize(least, float(values.max())))
             axes.set_title(f"{name}\n{least:.2g} to {values.max():.2g}", loc="left")
         return page.figure
 

@@ -7,6 +7,7 @@ from matplotlib.colors import Normalize
 from vitscope.attention.kernels.reference import Fusion
 from vitscope.look import Look
 from vitscope.measures.query import Query
+from vitscope.render.lattices import query_lattice
 from vitscope.render.overlay import colour_bar, draw_overlay
 from vitscope.render.panels import draw_original, draw_seen, image_of, provenance, sheet
 from vitscope.render.style import COLOUR_MAP, ReadyFigure, styled
@@ -30,7 +31,7 @@ def rollout_figure(
     trail = np.asarray(maps[image])  # (layers, rows, columns)
     page = sheet(shown, len(trail), _caption(look, convention, smooth, provenance(look, shown, query)))
     draw_original(page.overview_axes(0), shown)
-    draw_seen(page.overview_axes(1), look, shown, query)
+    draw_seen(page.overview_axes(1), shown, query, query_lattice(look, -1))
     scale = _own_scale(trail[0])
     axes = page.overview_axes(2)
     draw_overlay(axes, shown, look.layout, trail[0], scale, smooth=smooth, cmap=cmap)

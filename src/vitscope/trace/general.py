@@ -69,7 +69,7 @@ class _Experiment:
     def __init__(self, subject: Subject, picture: Picture) -> None:
         self._subject, self._picture = subject, picture
         self._pixels = _LOUD * noise((3, *subject.image_size), subject.like)
-        self._before = -self._pixels.flip(-1)  # what is shown where nothing is disturbed: no token is then all zeros
+        self._before = -0.7 * self._pixels  # what is shown where nothing is disturbed: no token is then all zeros
 
     def placed(self) -> list[tuple[Print, Placed]]:
         """What each call is."""

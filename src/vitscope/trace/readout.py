@@ -76,7 +76,7 @@ def find_answer(output: Any) -> Tensor | None:
         return output
     if isinstance(output, Mapping):
         mapping = cast(Mapping[str, Any], output)
-        for key in ("logits", "pooler_output", "image_embeds", "last_hidden_state"):
+        for key in ("logits", "pooler_output", "image_embeds", "summary", "last_hidden_state"):
             if isinstance(mapping.get(key), Tensor):
                 return mapping[key]
         output = list(mapping.values())

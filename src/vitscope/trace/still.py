@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 _Pair = tuple[int, int]
 _Function = Callable[..., Any]
 _MEAN = {torch.mean, Tensor.mean}
-_ENLARGING = {F.interpolate, F.conv_transpose2d}
+_ENLARGING = {F.interpolate, F.conv_transpose2d, F.adaptive_avg_pool2d}
 _LEAST_SQUARE = 1e-30
 
 
@@ -152,7 +152,8 @@ def _zeros(func: _Function, *args: Any, **kwargs: Any) -> Any:
 
 def _zeros_if_larger(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
     instead: Tensor = _INSTEAD[func](func, inputs, *others, **more)
-    return instead * 0 if instead.shape[-1] > inputs.shape[-1] else instead
+    larger = any(now > before for now, before in zip(instead.shape[-2:], inputs.shape[-2:], strict=True))
+    return instead * 0 if larger else instead
 
 
 def _as_it_is(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:

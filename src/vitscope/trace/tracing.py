@@ -16,7 +16,7 @@ from vitscope.trace.branches import find_branch
 from vitscope.trace.general import place
 from vitscope.trace.plain import PlainCall, prove_plain
 from vitscope.trace.readout import find_answer, is_read, tokens_read
-from vitscope.trace.run import Forward, Subject
+from vitscope.trace.run import Forward, Subject, noise
 from vitscope.trace.sides import IMAGES, Print, SwitchOff
 
 _NOTHING_SEEN = (
@@ -106,7 +106,8 @@ def _require_same_each_time(subject: Subject) -> None:
     """Raise CaptureError if what is attended to is drawn at random in each forward pass."""
     runs: list[list[Print]] = [[], []]
     for seed, found in enumerate(runs):
-        subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call, found=found: found.append(call)), seed)
+        pictures = noise((IMAGES, 3, *subject.image_size), subject.like)
+        subject.run(pictures, SwitchOff(lambda _, call, found=found: found.append(call)), seed)
     for one, other in zip(*runs, strict=False):
         sides = zip(one.sides, other.sides, strict=True)
         if not one.resembles(other) or any(a is not None and b is not None and a.differs(b).any() for a, b in sides):

@@ -1,11 +1,13 @@
 """The layers of a look that a page carries, encoded: those asked for, or as many as there is room for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vitscope.attention.bias import DenseBias
 from vitscope.look import Look
 from vitscope.viewer import selection
 from vitscope.viewer.encode import Encoded, encode, estimated_bytes
+from vitscope.viewer.windows import is_own, mean_rows, one_image, windows_of
 
 _PER_BYTE = 4 / 3  # base64
 
@@ -68,16 +70,22 @@ def _fitting(look: Look, usable: list[int], room: float) -> dict[int, list[Encod
 
 
 def _encoded(look: Look, index: int) -> list[Encoded]:
-    call, prefix = look.attention_seen.layers[index], len(look.layout.prefix)
-    shares = _bias_shares(look, index)
-    return [encode(call.image(i), prefix, bias_shares=shares) for i in range(call.images)]
+    call, windows = look.attention_seen.layers[index], windows_of(look, index)
+    prefix, shares = len(look.attention_seen.arrangement(index).queries.prefix), _bias_shares(look, index)
+    calls = (one_image(call, windows, i) for i in range(len(look.shown)))
+    parts = [encode(one, prefix, bias_shares=shares) for one in calls]
+    if is_own(look, index):
+        return parts
+    means = mean_rows(look, index)  # over the whole lattice, not a window's own keys
+    return [replace(part, mean_row=mean) for part, mean in zip(parts, means, strict=True)]
 
 
 def _estimate(look: Look, indexes: Iterable[int]) -> float:
     total = 0.0
     for index in indexes:
         call = look.attention_seen.layers[index]
-        total += call.images * estimated_bytes(call.image(0), bias_shares=_bias_shares(look, index))
+        one = one_image(call, windows_of(look, index), 0)
+        total += len(look.shown) * estimated_bytes(one, bias_shares=_bias_shares(look, index))
     return total * _PER_BYTE
 
 
@@ -90,5 +98,6 @@ def _bias_shares(look: Look, index: int) -> int:
     bias = look.attention_seen.layers[index].bias
     if bias is None:
         return 1
-    images = len(look.shown) if bias.image(0) is bias else 1
+    shared = bias.image(0) is bias or (isinstance(bias, DenseBias) and len(bias.term) == windows_of(look, index) > 1)
+    images = len(look.shown) if shared else 1
     return images * sum(call.bias is bias for call in look.attention_seen.layers)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.bias import Bias, DenseBias, RelativeBias
@@ -12,6 +13,7 @@ from vitscope.errors import NotFiniteError
 from vitscope.viewer.decode import Decoded, Product, Weights
 from vitscope.viewer.factors import Factors
 from vitscope.viewer.fidelity import Fidelity, Sample, compare, device_of
+from vitscope.viewer.windows import WindowsBias
 
 TOLERANCE = 1e-3  # of the maximum of a row, and of a column
 _MARGINS = (0.7, 0.25)  # of the tolerance, for what is judged by some rows alone
@@ -23,10 +25,11 @@ class Encoded:
 
     decoded: Decoded
     fidelity: Fidelity
+    mean_row: Float[Tensor, "heads keys"]  # of the patch queries' rows; over the lattice, of a layer in windows
 
     def nbytes(self, bias_shares: int) -> float:
         """Bytes that it takes, a bias counted for 1 / `bias_shares` of its own."""
-        numbers = (self.fidelity.log_normaliser, self.fidelity.mean_row, self.fidelity.row)
+        numbers = (self.fidelity.log_normaliser, self.mean_row, self.fidelity.row)
         operands = self.decoded.operands
         bias = self.decoded.bias.nbytes if isinstance(self.decoded, Product) and self.decoded.bias is not None else 0
         return sum(part.nbytes for part in (*operands, *numbers) if part is not None) + bias / bias_shares
@@ -49,16 +52,16 @@ def encode(call: AttentionCall, prefix: int, *, bias_shares: int = 1) -> Encoded
         decoded = candidate.make()
         fidelity = None if decoded is None else compare(call, decoded, prefix, tolerance=TOLERANCE)
         if decoded is not None and fidelity is not None:
-            return Encoded(decoded, fidelity)
+            return Encoded(decoded, fidelity, fidelity.mean_row)
     return _as_it_is(call, last, prefix)
 
 
 def estimated_bytes(call: AttentionCall, *, bias_shares: int = 1) -> float:
     """Bytes that one image's part of a call takes where 16 bits a number are enough, with what goes along with it."""
-    row = 4 * call.heads * call.key_count  # bytes of one number a head and key
+    row, column = (4 * call.heads * count for count in (call.key_count, call.query_count))  # a number a head and token
     least = _weights_bytes(call, 2) + row  # mean_row
-    if call.queries is not None:
-        least = min(least, _product_bytes(call, 2, bias_shares) + 3 * row)  # key_bias, log_normaliser, mean_row
+    if call.queries is not None:  # with key_bias and mean_row, log_normaliser
+        least = min(least, _product_bytes(call, 2, bias_shares) + 2 * row + column)
     return least + 4 * call.key_count  # the probe's row
 
 
@@ -68,7 +71,7 @@ def _as_it_is(call: AttentionCall, last: _Candidate, prefix: int) -> Encoded:
     fidelity = compare(call, decoded, prefix)
     if fidelity is None:
         raise NotFiniteError(f"layer {call.name!r}: NaN in its attention weights; check its mask and the input")
-    return Encoded(decoded, fidelity)
+    return Encoded(decoded, fidelity, fidelity.mean_row)
 
 
 def _candidates(call: AttentionCall, bias_shares: int) -> list[_Candidate]:
@@ -109,7 +112,8 @@ def _factored(call: AttentionCall, operands: Product) -> Iterator[Product]:
 
 def _product_bytes(call: AttentionCall, itemsize: int, bias_shares: int) -> float:
     assert call.queries is not None
-    return 2 * call.queries[0].numel() * itemsize + _bias_bytes(call) / bias_shares
+    assert call.keys is not None
+    return (call.queries[0].numel() + call.keys[0].numel()) * itemsize + _bias_bytes(call) / bias_shares
 
 
 def _bias_bytes(call: AttentionCall) -> float:
@@ -163,6 +167,8 @@ def _float32(bias: Bias, device: torch.device) -> Bias:
     if isinstance(bias, RelativeBias):
         parts = (_narrowed(part, device) for part in (bias.table, bias.from_prefix, bias.to_prefix))
         return RelativeBias(bias.grid, *parts)
+    if isinstance(bias, WindowsBias):
+        return replace(bias, term=_narrowed(bias.term, device), kinds=bias.kinds.to(device))
     assert isinstance(bias, DenseBias)
     return DenseBias(_narrowed(bias.term, device))
 

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from vitscope.attention.bias import Bias, DenseBias, RelativeBias
 from vitscope.attention.kernels.statistics import RowStatistics
-from vitscope.errors import VerificationError
+from vitscope.errors import QueryError, VerificationError
 from vitscope.look import Look
 from vitscope.viewer.blocks import Blocks
 from vitscope.viewer.decode import Product
 from vitscope.viewer.encode import Encoded
+from vitscope.viewer.windows import WindowsBias, lattice_entry
 
 STATISTICS = ("distance", "rescaled_distance", "entropy", "prefix_mass")
 
@@ -35,7 +36,7 @@ def attention_entry(encoded: Encoded, blocks: Blocks) -> dict[str, Any]:
     else:
         parts = {"form": "weights", "weights": blocks.put(_array(decoded.weights), block)}
     return parts | {
-        "mean_row": blocks.put(_array(fidelity.mean_row), block),
+        "mean_row": blocks.put(_array(encoded.mean_row), block),
         "error": fidelity.error,
         "probe": {
             "head": fidelity.head,
@@ -49,6 +50,9 @@ def _bias_entry(bias: Bias, blocks: Blocks) -> dict[str, Any]:
     if isinstance(bias, RelativeBias):
         tables = {"table": bias.table, "from_prefix": bias.from_prefix, "to_prefix": bias.to_prefix}
         return {"form": "relative"} | {name: blocks.put_once(_array(part[0])) for name, part in tables.items()}
+    if isinstance(bias, WindowsBias):
+        kinds = bias.kinds.cpu().numpy().astype(np.int16)
+        return {"form": "windows", "term": blocks.put_once(_array(bias.term)), "kinds": blocks.put_once(kinds)}
     assert isinstance(bias, DenseBias)
     return {"form": "dense", "term": blocks.put_once(_array(bias.term[0]))}
 
@@ -66,7 +70,10 @@ def _stacked(look: Look, image: int, name: str) -> np.ndarray:
     for index, call in enumerate(layers):
         if call.refusal is None:
             rows: RowStatistics = look.attention_seen.statistics(index)
-            out[index, : call.heads] = getattr(rows, name)[image].cpu().numpy()
+            found = getattr(rows, name)[image].cpu().numpy()
+            if rest and found.shape[1] != rest[0]:  # tokens that the layer has not
+                continue
+            out[index, : call.heads] = found
     return out
 
 
@@ -74,18 +81,29 @@ def rollout_entries(look: Look, blocks: Blocks) -> list[dict[str, Any]]:
     """For each image, the readout's row for every start layer, (layers, patches), or why there is none."""
     try:
         maps = look.rollout_by_start_layer()  # (images, layers, rows, columns)
-    except VerificationError as error:
+    except (VerificationError, QueryError) as error:
         return [{"rollout": None, "rollout_absent": str(error)} for _ in look.shown]
     flat = np.asarray(maps).reshape(*maps.shape[:2], -1)
     return [{"rollout": blocks.put(rows), "rollout_absent": None} for rows in flat]
 
 
-def pool_entry(look: Look, image: int, blocks: Blocks) -> dict[str, Any] | None:
-    """The pooling head's own row, (heads, keys); None where the model has none, or it was refused."""
-    pooling = look.attention_seen.pooling
-    if pooling is None or pooling.refusal is not None:
+def reading_entry(look: Look) -> dict[str, Any] | None:
+    """What the answer is read through at the end, a pooling head or class attention; None for neither, or refused."""
+    readings = look.attention_seen.readings
+    if not readings or readings[-1].call.refusal is not None:
         return None
-    return blocks.put(_array(pooling.image(image).weights(slice(None))[0].mean(1)))
+    name = {"pool": "pool", "class": "cls"}[readings[-1].kind]
+    known = look.attention_seen.arrangements
+    last = known[-1] if known else look.attention_seen.arrangement(-1)
+    if last is None or name in last.queries.prefix:  # which the last layer's token is called, too
+        return None
+    return {"query": name, "keys": lattice_entry(readings[-1].arrangement.keys)}
+
+
+def pool_entry(look: Look, image: int, blocks: Blocks) -> dict[str, Any] | None:
+    """That attention's own row, (heads, keys)."""
+    reading = reading_entry(look)
+    return None if reading is None else blocks.put(np.asarray(look.attention(-1, reading["query"]))[image])
 
 
 def _array(tensor: Tensor) -> np.ndarray:

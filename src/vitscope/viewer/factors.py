@@ -22,8 +22,8 @@ _LEAST_STEP = 1e-18  # of columns of zeros; the product of two is a float32
 class Integers:
     """Factors of logits in integers: logits = Σ over columns of steps · queries · keys."""
 
-    queries: Int[Tensor, "heads tokens columns"]  # int16
-    keys: Int[Tensor, "heads tokens columns"]
+    queries: Int[Tensor, "heads queries columns"]  # int16
+    keys: Int[Tensor, "heads keys columns"]
     steps: Float[Tensor, "heads columns"]  # float32
 
 
@@ -31,15 +31,15 @@ class Integers:
 class Factors:
     """Queries and keys turned so that most of their product lies in the first columns."""
 
-    queries: Float[Tensor, "heads tokens columns"]  # U √S
-    keys: Float[Tensor, "heads tokens columns"]  # V √S
+    queries: Float[Tensor, "heads queries columns"]  # U √S
+    keys: Float[Tensor, "heads keys columns"]  # V √S
 
     @classmethod
-    def of(cls, queries: Float[Tensor, "heads tokens dim"], keys: Float[Tensor, "heads tokens dim"]) -> "Factors":
+    def of(cls, queries: Float[Tensor, "heads queries dim"], keys: Float[Tensor, "heads keys dim"]) -> "Factors":
         """The factors of queries · keysᵀ, without forming that; all in float64."""
-        query_basis, query_part = torch.linalg.qr(queries)  # (heads, tokens, r), (heads, r, dim)
+        query_basis, query_part = torch.linalg.qr(queries)  # (heads, queries, r), (heads, r, dim)
         key_basis, key_part = torch.linalg.qr(keys)
-        left, values, right = torch.linalg.svd(query_part @ key_part.mT)
+        left, values, right = torch.linalg.svd(query_part @ key_part.mT, full_matrices=False)
         roots = values.sqrt()[:, None]  # (heads, 1, r)
         return cls(query_basis @ (left * roots), key_basis @ (right.mT * roots))
 

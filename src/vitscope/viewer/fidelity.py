@@ -19,11 +19,11 @@ class Fidelity:
     """What one pass over Python's rows and the page's finds."""
 
     error: float  # largest difference, over the maximum of its row or of its column
-    log_normaliser: Float[Tensor, "heads tokens"] | None  # of the page's own logits
-    mean_row: Float[Tensor, "heads tokens"]  # of the patch queries' rows, Python's
+    log_normaliser: Float[Tensor, "heads queries"] | None  # of the page's own logits
+    mean_row: Float[Tensor, "heads keys"]  # of the patch queries' rows, Python's
     head: int  # of the row that the page missed most
     query: int
-    row: Float[Tensor, " tokens"]  # that row, Python's
+    row: Float[Tensor, " keys"]  # that row, Python's
 
 
 def compare(call: AttentionCall, decoded: Decoded, prefix: int, *, tolerance: float = math.inf) -> Fidelity | None:
@@ -56,7 +56,7 @@ class Sample:
         weights, _ = decoded.rows(self._rows)
         difference = weights.sub_(self._exact).abs_()
         worst = [
-            (difference.amax(axis) / self._exact.amax(axis).clamp_min(_LEAST)).max()
+            (difference.amax(axis) / self._exact.abs().amax(axis).clamp_min(_LEAST)).max()
             for axis in (-1, -2)  # of rows, of columns
         ]
         return float(torch.stack(worst).max())
@@ -81,9 +81,10 @@ class _Comparison:
     def add(self, rows: slice, exact: Tensor, weights: Tensor, log_normaliser: Tensor | None) -> None:
         """One tile: exact and decoded weights (heads, rows, keys)."""
         difference = weights.sub_(exact).abs_()
-        self._note_worst(rows, exact, difference.amax(-1) / exact.amax(-1).clamp_min(_LEAST))
+        size = exact.abs()  # mixed heads may have negative weights
+        self._note_worst(rows, exact, difference.amax(-1) / size.amax(-1).clamp_min(_LEAST))
         torch.maximum(self._difference, difference.amax(1), out=self._difference)
-        torch.maximum(self._maximum, exact.amax(1), out=self._maximum)
+        torch.maximum(self._maximum, size.amax(1), out=self._maximum)
         self._sum += exact[:, max(self._prefix - rows.start, 0) :].sum(1)
         if log_normaliser is not None:
             self._normalisers.append(log_normaliser)

@@ -14,8 +14,9 @@ from vitscope.look import Look, Shown
 from vitscope.viewer import facts
 from vitscope.viewer.blocks import Blocks
 from vitscope.viewer.carried import Carried, carry, estimated
-from vitscope.viewer.entries import attention_entry, pool_entry, rollout_entries, statistics_entries
+from vitscope.viewer.entries import attention_entry, pool_entry, reading_entry, rollout_entries, statistics_entries
 from vitscope.viewer.pictures import original_url, seen_url
+from vitscope.viewer.windows import arrangement_entry, is_own, lattice_entry
 
 FORMAT, VERSION = "vitscope-page", 1
 LIMIT_BYTES = 40_000_000  # of a page's file
@@ -106,7 +107,7 @@ class Builder:
         if known is not None:
             _join(known[0], look, images)
         else:
-            self._looks.append(_look_entry(look, carried) | {"images": images})
+            self._looks.append(_look_entry(look, carried, self._blocks) | {"images": images})
             self._known[identity] = self._looks[-1], list(carried.encoded)
 
     def payload(self) -> Payload:
@@ -144,19 +145,17 @@ class Builder:
         return _VIEWER_BYTES + self._text_bytes + sum(self._blocks.sizes) * 4 / 3
 
 
-def _look_entry(look: Look, carried: Carried) -> dict[str, Any]:
+def _look_entry(look: Look, carried: Carried, blocks: Blocks) -> dict[str, Any]:
     """A look's entry, but for its label and images."""
+    alike = all(is_own(look, layer.index) for layer in look.layers)
+    count = f"{look.layout.tokens} " if alike else ""
     return {
         "label": "",
         "model": str(look.settings.get("model", {}).get("name", "a model")),
-        "layout": {
-            "grid": list(look.layout.grid),
-            "patch_size": list(look.layout.patch_size),
-            "prefix": list(look.layout.prefix),
-            "description": look.layout.describe(),
-        },
+        "layout": lattice_entry(look.layout) | {"description": look.layout.describe()},
         "readout": look.readout,
-        "rows_compared": f"all {look.layout.tokens} rows and columns of every head",
+        "reading": reading_entry(look),
+        "rows_compared": f"all {count}rows and columns of every head",
         **facts.uniform_distances(look),
         "layers": [
             {
@@ -165,6 +164,7 @@ def _look_entry(look: Look, carried: Carried) -> dict[str, Any]:
                 "verification_error": _finite(layer.error),
                 "refusal": layer.refusal,
                 "absent": carried.absent.get(layer.index),
+                "arrangement": arrangement_entry(look, layer.index, blocks),
             }
             for layer in look.layers
         ],

@@ -4,7 +4,7 @@ import type { LayerAttention } from "./layer";
 /**
  * What one token attends to ("from"), or how much each attends to it ("to"), averaged over the heads.
  *
- * `out` (tokens,) is written to and given back; `scratch` (tokens,) is overwritten.
+ * `out` (keys, or queries,) is written to and given back; `scratch`, as long, is overwritten.
  */
 export function meanOverHeads(
   layer: LayerAttention,

@@ -1,20 +1,29 @@
 /** What is added to a layer's logits, in the forms in which Python holds it (vitscope/attention/bias.py). */
-import type { DenseBias, Numbers, RelativeBias } from "../payload";
+import type { DenseBias, Numbers, RelativeBias, WindowsBias } from "../payload";
 import { checkShape, type LayerSize } from "./size";
 
 /** A term of the logits; heads, queries and keys count from 0, prefix tokens first. */
 export interface BiasTerm {
-  /** Adds the term of one query to `logits` (tokens,), by key. */
+  /** Adds the term of one query to `logits` (keys,), by key. */
   addRow(head: number, query: number, logits: Float64Array): void;
-  /** Adds the term of one key to `logits` (tokens,), by query. */
+  /** Adds the term of one key to `logits` (queries,), by query. */
   addColumn(head: number, key: number, logits: Float64Array): void;
 }
+
+export type AnyBias = DenseBias | RelativeBias | WindowsBias;
 
 type Read = (reference: Numbers) => Float32Array;
 
 /** The bias of a layer, its arrays read by `read`. */
-export function biasTerm(bias: DenseBias | RelativeBias, size: LayerSize, read: Read): BiasTerm {
-  return bias.form === "dense" ? new DenseTerm(bias, size, read) : new RelativeTerm(bias, size, read);
+export function biasTerm(bias: AnyBias, size: LayerSize, read: Read): BiasTerm {
+  if (bias.form === "windows") return new WindowsTerm(bias, size, read);
+  return bias.form === "dense" ? new DenseTerm(bias.term, size, read) : new RelativeTerm(bias, size, read);
+}
+
+/** The arrays of a bias. */
+export function biasNumbers(bias: AnyBias): Numbers[] {
+  if (bias.form === "relative") return [bias.table, bias.from_prefix, bias.to_prefix];
+  return bias.form === "dense" ? [bias.term] : [bias.term, bias.kinds];
 }
 
 /** A mask or bias held in full: (1 | heads, 1 | queries, keys). */
@@ -23,13 +32,12 @@ class DenseTerm implements BiasTerm {
   private readonly headStride: number;
   private readonly queryStride: number;
 
-  constructor(bias: DenseBias, size: LayerSize, read: Read) {
-    const { tokens, heads } = size;
-    checkShape("dense bias", bias.term.shape, [1, heads], [1, tokens], [tokens]);
-    const [ownHeads, queries] = bias.term.shape as [number, number];
-    this.term = read(bias.term);
-    this.queryStride = queries === 1 ? 0 : tokens;
-    this.headStride = ownHeads === 1 ? 0 : queries * tokens;
+  constructor(term: Numbers, { heads, queries, keys }: LayerSize, read: Read) {
+    checkShape("dense bias", term.shape, [1, heads], [1, queries], [keys]);
+    const [ownHeads, ownQueries] = term.shape as [number, number];
+    this.term = read(term);
+    this.queryStride = ownQueries === 1 ? 0 : keys;
+    this.headStride = ownHeads === 1 ? 0 : ownQueries * keys;
   }
 
   addRow(head: number, query: number, logits: Float64Array): void {
@@ -41,6 +49,38 @@ class DenseTerm implements BiasTerm {
     let at = head * this.headStride + key;
     for (let query = 0; query < logits.length; query++, at += this.queryStride)
       logits[query]! += this.term[at]!;
+  }
+}
+
+/** Windows of a few kinds, each with a term of its own, (kinds, 1 | heads, 1 | queries, keys): heads are window by window. */
+class WindowsTerm implements BiasTerm {
+  private readonly term: DenseTerm; // by kind and head
+  private readonly kinds: Float32Array; // (windows,)
+  private readonly heads: number; // of a window
+  private readonly ownHeads: number; // of a term
+
+  constructor(bias: WindowsBias, size: LayerSize, read: Read) {
+    const [kinds = 0, heads = 0, ...rest] = bias.term.shape;
+    const [windows = 1] = bias.kinds.shape;
+    this.heads = size.heads / windows;
+    this.ownHeads = heads;
+    checkShape("bias of windows", [heads], [1, this.heads]);
+    const flat = { ...bias.term, shape: [kinds * heads, ...rest] };
+    this.term = new DenseTerm(flat, { ...size, heads: kinds * heads }, read);
+    this.kinds = read(bias.kinds).slice();
+  }
+
+  addRow(head: number, query: number, logits: Float64Array): void {
+    this.term.addRow(this.termOf(head), query, logits);
+  }
+
+  addColumn(head: number, key: number, logits: Float64Array): void {
+    this.term.addColumn(this.termOf(head), key, logits);
+  }
+
+  private termOf(head: number): number {
+    const kind = this.kinds[Math.floor(head / this.heads)]!;
+    return kind * this.ownHeads + (this.ownHeads === 1 ? 0 : head % this.heads);
   }
 }
 
@@ -58,7 +98,7 @@ class RelativeTerm implements BiasTerm {
     private readonly size: LayerSize,
     read: Read,
   ) {
-    const { heads, prefix, tokens, grid } = size;
+    const { heads, prefix, keys: tokens, grid } = size;
     const [height, width] = [2 * grid[0] - 1, 2 * grid[1] - 1];
     checkShape("relative bias, table", bias.table.shape, [1, heads], [height], [width]);
     checkShape("relative bias, from_prefix", bias.from_prefix.shape, [1, heads], [prefix], [tokens]);
@@ -72,7 +112,7 @@ class RelativeTerm implements BiasTerm {
   }
 
   addRow(head: number, query: number, logits: Float64Array): void {
-    const { prefix, tokens } = this.size;
+    const { prefix, keys: tokens } = this.size;
     if (query < prefix) {
       const start = head * this.fromHead + query * tokens;
       for (let key = 0; key < tokens; key++) logits[key]! += this.fromPrefix[start + key]!;
@@ -84,7 +124,7 @@ class RelativeTerm implements BiasTerm {
   }
 
   addColumn(head: number, key: number, logits: Float64Array): void {
-    const { prefix, tokens } = this.size;
+    const { prefix, keys: tokens } = this.size;
     const fromStart = head * this.fromHead + key;
     for (let query = 0; query < prefix; query++)
       logits[query]! += this.fromPrefix[fromStart + query * tokens]!;

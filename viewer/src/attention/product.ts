@@ -4,7 +4,7 @@ import { biasTerm, type BiasTerm } from "./bias";
 import type { Rows } from "./layer";
 import { checkShape, type LayerSize } from "./size";
 
-/** Any row or column of one layer; operands (heads, tokens, dim), the rest (heads, tokens), all flat. */
+/** Any row or column of one layer; operands (heads, tokens, dim), the rest (heads, keys | queries), all flat. */
 export class ProductRows implements Rows {
   private readonly queries: Float32Array; // times the steps
   private readonly keys: Float32Array;
@@ -12,17 +12,20 @@ export class ProductRows implements Rows {
   private readonly logNormaliser: Float32Array;
   private readonly bias: BiasTerm | null;
   private readonly dim: number;
-  private readonly tokens: number;
-  private readonly logits: Float64Array; // (tokens,), reused
+  private readonly queryCount: number;
+  private readonly keyCount: number;
+  private readonly rowLogits: Float64Array; // (keys,), reused
+  private readonly columnLogits: Float64Array; // (queries,), reused
 
   constructor(product: Product, size: LayerSize, read: (reference: Numbers) => Float32Array) {
-    const { heads, tokens } = size;
+    const { heads, queries, keys } = size;
     this.dim = product.queries.shape[2] ?? 0;
-    this.tokens = tokens;
-    checkShape("queries", product.queries.shape, [heads], [tokens], [this.dim]);
-    checkShape("keys", product.keys.shape, [heads], [tokens], [this.dim]);
-    checkShape("key_bias", product.key_bias.shape, [heads], [tokens]);
-    checkShape("log_normaliser", product.log_normaliser.shape, [heads], [tokens]);
+    this.queryCount = queries;
+    this.keyCount = keys;
+    checkShape("queries", product.queries.shape, [heads], [queries], [this.dim]);
+    checkShape("keys", product.keys.shape, [heads], [keys], [this.dim]);
+    checkShape("key_bias", product.key_bias.shape, [heads], [keys]);
+    checkShape("log_normaliser", product.log_normaliser.shape, [heads], [queries]);
     this.keys = read(product.keys);
     this.queries = read(product.queries);
     if (product.steps) {
@@ -32,25 +35,26 @@ export class ProductRows implements Rows {
     this.keyBias = read(product.key_bias).slice(); // a copy, as a view would hold the whole block
     this.logNormaliser = read(product.log_normaliser).slice();
     this.bias = product.bias && biasTerm(product.bias, size, read);
-    this.logits = new Float64Array(tokens);
+    this.rowLogits = new Float64Array(keys);
+    this.columnLogits = new Float64Array(queries);
   }
 
   row(head: number, query: number, out: Float32Array): void {
-    const { logits, tokens, dim, keyBias } = this;
-    const first = head * tokens;
-    products(this.queries, (first + query) * dim, this.keys, first * dim, dim, logits);
-    for (let key = 0; key < tokens; key++) logits[key]! += keyBias[first + key]!;
+    const { rowLogits: logits, queryCount, keyCount, dim, keyBias } = this;
+    const first = head * keyCount;
+    products(this.queries, (head * queryCount + query) * dim, this.keys, first * dim, dim, logits);
+    for (let key = 0; key < keyCount; key++) logits[key]! += keyBias[first + key]!;
     this.bias?.addRow(head, query, logits);
     softmax(logits, out);
   }
 
   column(head: number, key: number, out: Float32Array): void {
-    const { logits, tokens, dim, logNormaliser } = this;
-    const first = head * tokens;
-    products(this.keys, (first + key) * dim, this.queries, first * dim, dim, logits);
+    const { columnLogits: logits, queryCount, keyCount, dim, logNormaliser } = this;
+    const first = head * queryCount;
+    const own = this.keyBias[head * keyCount + key]!;
+    products(this.keys, (head * keyCount + key) * dim, this.queries, first * dim, dim, logits);
     this.bias?.addColumn(head, key, logits);
-    const own = this.keyBias[first + key]!;
-    for (let query = 0; query < tokens; query++) {
+    for (let query = 0; query < queryCount; query++) {
       out[query] = Math.exp(logits[query]! + own - logNormaliser[first + query]!);
     }
   }
@@ -60,13 +64,13 @@ export class ProductRows implements Rows {
 function scaled(
   queries: Float32Array,
   steps: Float32Array,
-  { heads, tokens }: LayerSize,
+  { heads, queries: count }: LayerSize,
   dim: number,
 ): Float32Array {
   const out = new Float32Array(queries.length);
   for (let head = 0; head < heads; head++) {
-    for (let query = 0; query < tokens; query++) {
-      const first = (head * tokens + query) * dim;
+    for (let query = 0; query < count; query++) {
+      const first = (head * count + query) * dim;
       for (let k = 0; k < dim; k++) out[first + k] = queries[first + k]! * steps[head * dim + k]!;
     }
   }

@@ -1,5 +1,6 @@
 /** Attention as its formulas read: the plain sibling of `layer`, which the tests join with it. */
-import type { DenseBias, Numbers, Product, RelativeBias, Size, Weights } from "../payload";
+import type { Numbers, Product, Size, Weights } from "../payload";
+import type { AnyBias } from "./bias";
 
 /** What is needed to compute a layer: its entry, the layout, and how to read an array (flat, row-major). */
 export interface PlainLayer {
@@ -42,15 +43,10 @@ function logit(layer: PlainLayer, product: Product, head: number, query: number,
   return dot + element(layer, product.key_bias, head, key) + biasOf(layer, product.bias, head, query, key);
 }
 
-function biasOf(
-  layer: PlainLayer,
-  bias: DenseBias | RelativeBias | null,
-  head: number,
-  query: number,
-  key: number,
-): number {
+function biasOf(layer: PlainLayer, bias: AnyBias | null, head: number, query: number, key: number): number {
   if (bias === null) return 0;
   if (bias.form === "dense") return element(layer, bias.term, head, query, key);
+  if (bias.form === "windows") throw new Error("layers in windows are not computed here");
   const prefix = layer.layout.prefix.length;
   if (query < prefix) return element(layer, bias.from_prefix, head, query, key);
   if (key < prefix) return element(layer, bias.to_prefix, head, query - prefix, key);

@@ -1,19 +1,13 @@
 /** A layer's sizes, and the check of arrays' shapes against them. */
-import type { Product, Size, Weights } from "../payload";
+import type { Size } from "../payload";
 
-/** Sizes of one layer; tokens are the prefix tokens and then the patches of the grid. */
+/** Sizes of the arrays of one layer; of one with windows, a window's tokens, and the heads of all windows. */
 export interface LayerSize {
   readonly heads: number;
-  readonly grid: Size;
+  readonly queries: number;
+  readonly keys: number;
+  readonly grid: Size; // where tokens are the prefix tokens and then the patches of this grid
   readonly prefix: number;
-  readonly tokens: number;
-}
-
-/** The sizes that the layout and the payload's first axis tell. */
-export function sizeOf(attention: Product | Weights, layout: { grid: Size; prefix: string[] }): LayerSize {
-  const { grid, prefix } = layout;
-  const heads = attention.mean_row.shape[0] ?? 0;
-  return { heads, grid, prefix: prefix.length, tokens: prefix.length + grid[0] * grid[1] };
 }
 
 /** Fails unless the shape is one of those allowed: each axis lists its lengths. */

@@ -7,7 +7,7 @@ import { downloadCsv, downloadPng, downloadSvg } from "../export/download";
 import type { BlockSource } from "../numbers/blocks";
 import type { Payload } from "../payload";
 import { readHash, writeHash } from "../state/hash";
-import type { Query } from "../state/query";
+import { type Query, snapped } from "../state/query";
 import { initialState, lock, type State } from "../state/state";
 import { checkOf } from "../engine/check";
 import { Controls } from "./Controls";
@@ -89,14 +89,15 @@ function Opened({ payload, address, gallery, revision, state, setState }: Opened
     return {
       onPoint: (query: Query | null) => {
         const reads = state.locked.length > 0 || state.method === "rollout";
-        (reads ? setProbe : setPointed)(query && toFirst(query));
+        const own = query && (reads ? query : snapped(query, pane.asked, pane.look));
+        (reads ? setProbe : setPointed)(own && toFirst(own));
         (reads ? setPointed : setProbe)(null);
       },
       onLock: (query: Query, beside: boolean, keys: boolean) => {
         if (state.method === "rollout") return; // it has one query, the readout
         byKeys.current = keys;
         setPointed(null);
-        update(lock(state, toFirst(query), beside || adding));
+        update(lock(state, toFirst(snapped(query, pane.asked, pane.look)), beside || adding));
       },
       onMove: (query: Query) => {
         if (state.method === "rollout") return;

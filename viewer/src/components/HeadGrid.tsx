@@ -3,7 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 import type { Gallery } from "../engine/gallery";
 import { type HeadPlace, headOrder, sortedBy } from "../engine/statistics";
 import { percent, pixels } from "../maps/format";
-import type { Look } from "../payload";
+import type { Layer, Look } from "../payload";
 import type { Query } from "../state/query";
 import { chooseHead, type SortName, type State } from "../state/state";
 import { lookOf } from "../state/views";
@@ -128,7 +128,12 @@ function Buttons(props: {
       {header("mean", "mean", "mean", "mean over all layers and heads")}
       {heads}
       {look.layers.flatMap((layer, index) => [
-        header(index, "mean", `L${index}`, `layer ${index} (${layer.name}), mean over heads`),
+        header(
+          index,
+          "mean",
+          `L${index}`,
+          `layer ${index} (${layer.name})${kindWords(layer)}, mean over heads`,
+        ),
         ...thumbnails.filter((_, at) => order[at]?.layer === index),
         ...Array.from({ length: widest - layer.heads }, (_, gap) => <span key={`gap ${index} ${gap}`} />),
       ])}
@@ -215,6 +220,11 @@ function roam(event: KeyboardEvent, grid: HTMLElement | null): void {
   }));
   const nearest = buttons.reduce((best, one) => (one.at < best.at ? one : best));
   if (nearest.at < Number.POSITIVE_INFINITY) nearest.button.focus();
+}
+
+/** ": 64 windows of 7 × 7, shifted"; "" for plain global attention. */
+function kindWords({ arrangement }: Layer): string {
+  return arrangement?.words ? `: ${arrangement.words}` : "";
 }
 
 function valueWords(sort: SortName, value: number | undefined): string | null {

@@ -1,9 +1,11 @@
 /** A map as pixels, a patch each (or finer, where it is smoothed): what lies over the picture, and thumbnails. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { paint, table } from "../colours/colours";
-import type { Pane } from "../engine/pane";
+import { drawnCells, type Pane } from "../engine/pane";
 import { shownMap } from "../engine/words";
-import { smooth } from "../maps/smooth";
+import { coarse, smooth } from "../maps/smooth";
+import type { Image, Lattice } from "../payload";
+import { coverOf } from "../state/lattices";
 
 const SMOOTH_FACTOR = 8;
 
@@ -12,18 +14,25 @@ export function MapCanvas({ pane, smoothed }: { pane: Pane; smoothed: boolean })
   useLayoutEffect(() => {
     if (canvas.current) drawPane(canvas.current, pane, smoothed);
   });
-  return <canvas ref={canvas} class={`map ${smoothed ? "smooth" : ""}`} aria-hidden="true" />;
+  const style = extent(pane.shown, pane.image);
+  return <canvas ref={canvas} class={`map ${smoothed ? "smooth" : ""}`} style={style} aria-hidden="true" />;
+}
+
+/** Width and height over the picture, where a lattice does not cover just that. */
+export function extent(lattice: Lattice, image: Image): { width: string; height: string } | undefined {
+  const [down, across] = coverOf(lattice, image);
+  return down === 1 && across === 1 ? undefined : { width: `${100 * across}%`, height: `${100 * down}%` };
 }
 
 /** Paint a pane's map; the canvas takes the map's own size in patches. */
 export function drawPane(canvas: HTMLCanvasElement, pane: Pane, smoothed: boolean): void {
   const map = shownMap(pane);
-  const grid = pane.look.layout.grid;
+  const grid = pane.shown.grid;
   if (!map || pane.tinted.length > 0) return clear(canvas);
-  const mask = pane.mask;
-  const finer =
-    smoothed && !mask ? smooth(map.values, grid, SMOOTH_FACTOR) : { values: map.values, size: grid };
-  const alpha = mask ? (patch: number): number => (mask.chosen[patch] ? 1 : 0) : undefined;
+  const factor = smoothed && !pane.mask ? SMOOTH_FACTOR : 1;
+  const finer = factor > 1 ? smooth(map.values, grid, factor) : { values: map.values, size: grid };
+  const chosen = drawnCells(pane);
+  const alpha = chosen && ((at: number): number => (chosen[coarse(at, finer.size, factor)] ? 1 : 0));
   paintValues(
     canvas,
     finer.values,

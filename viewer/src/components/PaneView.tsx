@@ -18,7 +18,7 @@ interface PaneProps extends StageEvents {
 }
 
 export const PaneView = memo(function PaneView({ pane, state, probe, letter, helpId, ...events }: PaneProps) {
-  const patches = pane.look.layout.grid[0] * pane.look.layout.grid[1];
+  const patches = pane.shown.grid[0] * pane.shown.grid[1];
   const [height, width] = pane.image.input_size;
   const style = { width: `min(100%, calc(${width / height} * var(--tallest)))` };
   return (

@@ -122,9 +122,7 @@ function Plot(props: {
         <text x={(LEFT + WIDTH - RIGHT) / 2} y={HEIGHT - 2} text-anchor="middle" class="axis-name">
           layer
         </text>
-        {axes.baseline !== null && (
-          <line x1={LEFT} x2={WIDTH - RIGHT} y1={axes.baseline} y2={axes.baseline} class="baseline" />
-        )}
+        <path d={axes.baseline} class="baseline" />
         <polyline points={axes.mean} class="mean" />
         <g class={state.isolated ? "dots dim" : "dots"}>
           {axes.dots.map((dot) => (
@@ -143,7 +141,7 @@ function Plot(props: {
 function layOut(data: Statistic, unit: string) {
   const scale = unit === "%" ? 100 : 1;
   const known = data.values.flat().filter((value) => !Number.isNaN(value));
-  const top = Math.max(...known, data.baseline ?? 0, 1e-9) * scale;
+  const top = Math.max(...known, ...data.baselines, 1e-9) * scale;
   const count = data.values.length;
   const x = (layer: number): number =>
     LEFT + 8 + ((WIDTH - LEFT - RIGHT - 16) * layer) / Math.max(count - 1, 1);
@@ -165,9 +163,22 @@ function layOut(data: Statistic, unit: string) {
     mean: means.flatMap((value, layer) => (Number.isNaN(value) ? [] : [`${x(layer)},${y(value)}`])).join(" "),
     ticks: ticks.map((value) => ({ y: y(value / scale), label: String(value) })),
     layers: data.values.flatMap((_, layer) => (layer % step === 0 ? [{ layer, x: x(layer) }] : [])),
-    baseline: data.baseline === null ? null : y(data.baseline),
+    baseline: stepped(data.baselines.map(y), x),
     words: (value: number): string => `${concise(value * scale)} ${unit}`,
   };
+}
+
+/** A line from edge to edge that has each layer's height about the layer: straight where all are the same. */
+function stepped(heights: number[], x: (layer: number) => number): string {
+  const half = heights.length > 1 ? (x(1) - x(0)) / 2 : 0;
+  const steps = heights.flatMap((height, layer) =>
+    layer === 0
+      ? [`M${LEFT} ${height}`]
+      : height === heights[layer - 1]
+        ? []
+        : [`H${x(layer) - half}V${height}`],
+  );
+  return `${steps.join("")}H${WIDTH - RIGHT}`;
 }
 
 function nearest(dots: Dot[], at: { x: number; y: number }): Dot | null {

@@ -7,7 +7,7 @@ import { shortName } from "../state/query";
 
 export function PrefixMass({ pane, received }: { pane: Pane; received: boolean }) {
   if (!isMap(pane.map) || pane.difference) return <div class="prefix-mass" />;
-  const tokens = prefixShares(pane.map, pane.look);
+  const tokens = prefixShares(pane.map);
   const last = pane.tinted.at(-1); // of several queries, whose map this is
   const whose = last ? `${last.words}: ` : "";
   if (tokens.length === 0) return <div class="prefix-mass" />;

@@ -27,7 +27,7 @@ export function TopPatches({ pane, letter }: { pane: Pane; letter: string }) {
         </tr>
       </thead>
       <tbody>
-        {strongest(map, pane.look.layout.grid[1], ROWS).map(({ patch, row, column, weight }) => (
+        {strongest(map, pane.shown.grid[1], ROWS).map(({ patch, row, column, weight }) => (
           <tr key={patch}>
             <td>{row}</td>
             <td>{column}</td>
@@ -35,7 +35,7 @@ export function TopPatches({ pane, letter }: { pane: Pane; letter: string }) {
             {!difference && <td>{timesUniform(weight, map.uniform)}</td>}
           </tr>
         ))}
-        {prefixShares(map, pane.look).map(({ name, weight }) => (
+        {prefixShares(map).map(({ name, weight }) => (
           <tr key={name} class="prefix">
             <td colSpan={2}>{shortName(name)}</td>
             <td>{percent(weight)}</td>

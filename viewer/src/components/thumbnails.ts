@@ -4,9 +4,8 @@ import { useEffect } from "preact/hooks";
 import { table } from "../colours/colours";
 import type { Gallery } from "../engine/gallery";
 import { attentionMap, isMap, type MapState, type Selection } from "../engine/maps";
-import { scaleOf } from "../engine/pane";
+import { isSigned, maskOf, scaleOf } from "../engine/pane";
 import type { HeadPlace } from "../engine/statistics";
-import { topMass } from "../maps/mass";
 import type { Query } from "../state/query";
 import type { State } from "../state/state";
 import { lookOf } from "../state/views";
@@ -67,14 +66,14 @@ function drawLayer(grid: HTMLElement | null, { gallery, state, query }: Drawn, l
     canvas.hidden = !isMap(map);
     if (!isMap(map)) continue;
     const ends = scaleOf(state, map, shared);
-    const mask = state.method === "mask" ? topMass(map.values, state.mass).chosen : null;
+    const mask = state.method === "mask" ? maskOf(map, state.mass).chosen : null;
     const alpha = mask ? (patch: number): number => (mask[patch] ? 1 : 0) : undefined;
     paintValues(
       canvas,
       map.values,
-      look.layout.grid,
+      map.lattice.grid,
       (value) => ends.position(value),
-      table(state.colours),
+      table(isSigned(map) ? "difference" : state.colours),
       alpha,
     );
   }

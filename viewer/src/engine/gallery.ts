@@ -90,7 +90,8 @@ export class Gallery {
     if (!attention) return;
     try {
       const source = { bytes: (index: number) => this.fetch(index) };
-      const decoded = await decodeLayer(attention, lookOf(this.payload, view).layout, source);
+      const { layout, layers: known } = lookOf(this.payload, view);
+      const decoded = await decodeLayer(attention, layout, source, known[layer]?.arrangement);
       layers.set(layer, { kind: "ready", layer: decoded });
     } catch (error) {
       layers.set(layer, { kind: "absent", absent: error instanceof Error ? error.message : String(error) });

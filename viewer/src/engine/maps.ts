@@ -1,15 +1,20 @@
 /** Maps over the patches: one query's attention, from it or to it, of one head or a mean of several; the rollout. */
 import { meanOverHeads } from "../attention/average";
 import type { LayerAttention } from "../attention/layer";
-import { OUTSIDE, resolveQuery, type Query, type Resolved } from "../state/query";
+import { onLattice } from "../maps/resample";
+import type { Lattice, Look } from "../payload";
+import { directed, latticeSizes, sameLattice, sidesOf } from "../state/lattices";
+import { OUTSIDE, resolveQuery, tokenOn, type Query, type Resolved } from "../state/query";
 import type { Direction } from "../state/state";
-import { imageOf, lookOf, sizesOf } from "../state/views";
+import { imageOf, lookOf } from "../state/views";
 import type { Gallery } from "./gallery";
 
 export interface AttentionMap {
-  values: Float32Array; // (patches,)
+  values: Float32Array; // (cells of the lattice,)
+  lattice: Lattice;
   prefix: Float32Array; // (prefix tokens,), empty where the map has none
   maximum: number; // over the patches
+  minimum: number; // 0 or below: heads that are mixed after the softmax may have negative weights
   total: number; // sum over the patches
   uniform: number; // weight of uniform attention
   layers: number; // of which it is the mean
@@ -47,19 +52,21 @@ export function attentionMap(gallery: Gallery, selection: Selection): MapState {
 /** The readout's row of the rollout from layer `start` on, over the patches. */
 export function rolloutMap(gallery: Gallery, view: number, start: number): MapState {
   const image = imageOf(gallery.payload, view);
-  const { patches, tokens } = sizesOf(lookOf(gallery.payload, view));
+  const { layout } = lookOf(gallery.payload, view);
+  const { patches, tokens } = latticeSizes(layout);
   if (!image.rollout) return { absent: image.rollout_absent ?? "there is no rollout" };
   const rows = gallery.numbers(image.rollout); // (layers, patches)
   const from = Math.min(start, rows.length / patches - 1);
-  return describe(rows.subarray(from * patches, (from + 1) * patches), new Float32Array(0), 1 / tokens, 1);
+  return describe(rows.subarray(from * patches, (from + 1) * patches), layout, [], 1 / tokens, 1);
 }
 
 /** Largest weight over the patches in any head of the selection's layer: what the shared scale ends at. */
 export function sharedMaximum(gallery: Gallery, selection: Selection): number {
   if (selection.layer === "mean") return Number.NaN;
-  const pool = selection.query === "pool" ? imageOf(gallery.payload, selection.view).pool : null;
-  const heads =
-    (pool ? pool.shape[0] : lookOf(gallery.payload, selection.view).layers[selection.layer]?.heads) ?? 0;
+  const look = lookOf(gallery.payload, selection.view);
+  const read = resolveQuery(selection.query, look)?.kind === "pool";
+  const pool = read ? imageOf(gallery.payload, selection.view).pool : null;
+  const heads = (pool ? pool.shape[0] : look.layers[selection.layer]?.heads) ?? 0;
   let largest = 0;
   for (let head = 0; head < heads; head++) {
     const map = attentionMap(gallery, { ...selection, head });
@@ -71,75 +78,111 @@ export function sharedMaximum(gallery: Gallery, selection: Selection): number {
 function poolingMap(gallery: Gallery, { view, layer, head }: Selection): MapState {
   const image = imageOf(gallery.payload, view);
   const look = lookOf(gallery.payload, view);
-  const { patches } = sizesOf(look);
   const last = look.layers.length - 1;
-  if (!image.pool) return { absent: "this model has no pooling head" };
-  if (layer !== last) return { absent: `the pooling head reads the last layer, ${last}` };
+  if (!image.pool || !look.reading) return { absent: "this model has no pooling head" };
+  const reader = look.reading.query === "pool" ? "the pooling head" : "class attention";
+  if (layer !== last) return { absent: `${reader} reads the last layer, ${last}` };
+  const { keys: lattice } = look.reading;
+  const { prefix } = latticeSizes(lattice);
   const [heads = 0, keys = 0] = image.pool.shape;
   const rows = gallery.numbers(image.pool); // (heads, keys)
-  if (head !== "mean" && head >= heads) return { absent: `the pooling head has ${heads} heads` };
+  if (head !== "mean" && head >= heads) return { absent: `${reader} has ${heads} heads` };
   const row = new Float32Array(keys);
   const chosen = head === "mean" ? Array.from({ length: heads }, (_, index) => index) : [head];
   for (const one of chosen)
     for (let key = 0; key < keys; key++) row[key]! += rows[one * keys + key]! / chosen.length;
-  return describe(row.subarray(keys - patches), row.subarray(0, keys - patches), 1 / keys, 1);
+  return describe(row.subarray(prefix), lattice, row.subarray(0, prefix), 1 / keys, 1);
 }
 
 function meanOverLayers(gallery: Gallery, selection: Selection, query: Resolved, layers: number[]): MapState {
-  const { tokens, prefix } = sizesOf(lookOf(gallery.payload, selection.view));
+  const look = lookOf(gallery.payload, selection.view);
+  const { shown: target } = directed(sidesOf(look, selection.layer), selection.direction);
+  const { tokens, prefix } = latticeSizes(target);
   const sum = new Float32Array(tokens);
-  const row = new Float32Array(tokens);
-  const scratch = new Float32Array(tokens);
+  const uniforms = new Set<number>();
   let used = 0;
   let reason = "";
   for (const index of layers) {
     const state = gallery.layer(selection.view, index);
     if (state.kind === "pending") return "pending";
-    if (state.kind === "absent") reason = `layer ${index}: ${state.absent}`;
-    else if (selection.head !== "mean" && selection.head >= state.layer.heads) {
-      reason = `layer ${index} has ${state.layer.heads} heads`;
-    } else {
-      fill(state.layer, selection, query, row, scratch);
+    const found = state.kind === "absent" ? state.absent : rowOf(state.layer, selection, query, look, index);
+    if (typeof found === "string") reason = `layer ${index}${found.startsWith(" ") ? "" : ": "}${found}`;
+    else {
+      const { shown } = directed(sidesOf(look, index), selection.direction);
+      const row = sameLattice(shown, target) ? found : moved(found, shown, target);
       for (let key = 0; key < tokens; key++) sum[key]! += row[key]!;
+      uniforms.add(state.kind === "ready" ? state.layer.uniform : Number.NaN);
       used++;
     }
   }
   if (used === 0) return { absent: reason };
   for (let key = 0; key < tokens; key++) sum[key]! /= used;
-  return describe(sum.subarray(prefix), sum.subarray(0, prefix), 1 / tokens, used);
+  const uniform = uniforms.size === 1 ? [...uniforms][0]! : 1 / tokens;
+  return describe(sum.subarray(prefix), target, sum.subarray(0, prefix), uniform, used);
 }
 
-function fill(
+/** One layer's row or column over its lattice; or, in words, why there is none. */
+function rowOf(
   layer: LayerAttention,
   { head, direction }: Selection,
   query: Resolved,
-  row: Float32Array,
-  scratch: Float32Array,
-): void {
-  if (query.kind === "mean") meanRow(layer, head, row);
-  else if (query.kind === "pool") throw new Error("a pooling head's row is not computed from a layer");
-  else if (head === "mean") meanOverHeads(layer, query.token, direction, row, scratch);
-  else if (direction === "from") layer.row(head, query.token, row);
-  else layer.column(head, query.token, row);
+  look: Look,
+  index: number,
+): Float32Array | string {
+  if (head !== "mean" && head >= layer.heads) return ` has ${layer.heads} heads`;
+  const out = new Float32Array(direction === "from" ? layer.keys : layer.queries);
+  if (query.kind === "mean") return meanRow(layer, head, out);
+  const token = tokenOn(query, directed(sidesOf(look, index), direction).asked, look);
+  if (token === null) return ` has no such token`;
+  if (head === "mean") return meanOverHeads(layer, token, direction, out, new Float32Array(out.length));
+  return direction === "from" ? layer.row(head, token, out) : layer.column(head, token, out);
 }
 
-function meanRow(layer: LayerAttention, head: number | "mean", out: Float32Array): void {
-  if (head !== "mean") return out.set(layer.meanRow(head));
-  out.fill(0);
+function meanRow(layer: LayerAttention, head: number | "mean", out: Float32Array): Float32Array {
+  if (head !== "mean") return layer.meanRow(head);
   for (let one = 0; one < layer.heads; one++) {
     const row = layer.meanRow(one);
     for (let key = 0; key < out.length; key++) out[key]! += row[key]! / layer.heads;
   }
+  return out;
 }
 
-function describe(values: Float32Array, prefix: Float32Array, uniform: number, layers: number): MapState {
-  let maximum = 0;
-  let total = 0;
+/** A row on another lattice: cells by their area, prefix tokens by name. */
+function moved(row: Float32Array, from: Lattice, to: Lattice): Float32Array {
+  const prefix = to.prefix.map((name) => row[from.prefix.indexOf(name)] ?? 0);
+  const cells = onLattice(row.subarray(from.prefix.length), from, to);
+  return Float32Array.from([...prefix, ...cells]);
+}
+
+function describe(
+  values: Float32Array,
+  lattice: Lattice,
+  prefix: ArrayLike<number>,
+  uniform: number,
+  layers: number,
+): MapState {
+  let [minimum, maximum, total] = [0, 0, 0];
   for (const value of values) {
+    minimum = Math.min(minimum, value);
     maximum = Math.max(maximum, value);
     total += value;
   }
-  if (!Number.isFinite(prefix.reduce((sum, value) => sum + value, total)))
+  if (!Number.isFinite(Array.from(prefix).reduce((sum, value) => sum + value, total)))
     return { absent: "some of its weights are not numbers" };
-  return { values, prefix, maximum, total, uniform, layers };
+  return { values, lattice, prefix: Float32Array.from(prefix), maximum, minimum, total, uniform, layers };
+}
+
+/**
+ * The cells that the windows of a query's patch hold, on the map's lattice; null where these are all, or it has none.
+ */
+export function windowOfQuery(gallery: Gallery, selection: Selection): Uint8Array | null {
+  const look = lookOf(gallery.payload, selection.view);
+  const resolved = resolveQuery(selection.query, look);
+  if (selection.layer === "mean" || resolved?.kind !== "patch") return null;
+  const state = gallery.layer(selection.view, selection.layer);
+  const { asked, shown } = directed(sidesOf(look, selection.layer), selection.direction);
+  const token = tokenOn(resolved, asked, look);
+  if (state.kind !== "ready" || token === null) return null;
+  const cells = state.layer.reach(token, selection.direction)?.subarray(shown.prefix.length);
+  return cells && !cells.every((cell) => cell === 1) ? cells : null;
 }

@@ -4,8 +4,9 @@ import { type DivergingScale, makeDiverging, makeScale, type Scale } from "../ma
 import { type MassMask, topMass } from "../maps/mass";
 import { percent } from "../maps/format";
 import { resample } from "../maps/resample";
-import type { Image, Look } from "../payload";
+import type { Image, Lattice, Look } from "../payload";
 import { WHOLE, windowOf } from "../state/crops";
+import { type Cell, cellIn, directed, sameLattice, sidesOf } from "../state/lattices";
 import { carryQuery, type Query, queryWords, resolveQuery, theQuery } from "../state/query";
 import type { Direction, State } from "../state/state";
 import { imageOf, lookOf } from "../state/views";
@@ -18,6 +19,7 @@ import {
   rolloutMap,
   type Selection,
   sharedMaximum,
+  windowOfQuery,
 } from "./maps";
 
 /** One of several locked queries, drawn in a colour of its own. */
@@ -35,7 +37,10 @@ export interface Pane {
   look: Look;
   image: Image;
   query: Query; // whose map it is
-  token: { row: number; column: number } | null; // where that query stands, if on a patch
+  token: Cell | null; // where that query stands on `asked`, if on a patch
+  asked: Lattice; // of the tokens that can be asked for
+  shown: Lattice; // of the map
+  window: Uint8Array | null; // by cell of the map: those that the query's windows hold, if these are not all
   direction: Direction;
   map: MapState;
   difference: AttentionMap | null; // this pane's map less the other's; its values may be negative
@@ -105,6 +110,7 @@ function makePane(gallery: Gallery, state: State, view: number, pointed: Query |
   const map =
     state.method === "rollout" ? rolloutMap(gallery, view, state.start) : attentionMap(gallery, selection);
   const resolved = resolveQuery(query, look);
+  const { asked, shown } = latticesOf(state, look, map, resolved?.kind === "pool");
   const shared =
     state.scale === "shared" && state.method !== "rollout" ? sharedMaximum(gallery, selection) : Number.NaN;
   const scale = scaleOf(state, map, shared);
@@ -115,21 +121,46 @@ function makePane(gallery: Gallery, state: State, view: number, pointed: Query |
     look,
     image: imageOf(gallery.payload, view),
     query,
-    token: resolved?.kind === "patch" ? resolved : null,
+    token: resolved?.kind === "patch" ? cellIn(resolved, look.layout, asked) : null,
+    asked,
+    shown,
+    window: state.method === "rollout" || tinted.length > 0 ? null : windowOfQuery(gallery, selection),
     direction: state.direction,
     map,
     difference: null,
     scale,
-    colours: state.colours,
-    mask:
-      state.method === "mask" && isMap(map) && tinted.length === 0 ? topMass(map.values, state.mass) : null,
+    colours: isSigned(map) ? "difference" : state.colours,
+    mask: state.method === "mask" && isMap(map) && tinted.length === 0 ? maskOf(map, state.mass) : null,
     tinted,
     caption: captionOf(state, look, query, map, tinted.length),
   };
 }
 
+/** The mask of a map; of one with negative weights, of what is positive in it. */
+export function maskOf(map: AttentionMap, mass: number): MassMask {
+  return topMass(isSigned(map) ? map.values.map((value) => Math.max(0, value)) : map.values, mass);
+}
+
+/** The lattices that the pane's query and its map stand on. */
+function latticesOf(
+  state: State,
+  look: Look,
+  map: MapState,
+  pooled: boolean,
+): { asked: Lattice; shown: Lattice } {
+  if (state.method === "rollout") return { asked: look.layout, shown: look.layout };
+  const { asked, shown } = directed(sidesOf(look, state.layer), state.direction);
+  return { asked, shown: isMap(map) ? map.lattice : pooled && look.reading ? look.reading.keys : shown };
+}
+
+/** Whether it has negative weights. */
+export function isSigned(map: MapState): boolean {
+  return isMap(map) && map.minimum < 0;
+}
+
 /** A scale for any map: the one asked for, or the linear one where sharing has no meaning. */
-export function scaleOf(state: State, map: MapState, shared: number): Scale {
+export function scaleOf(state: State, map: MapState, shared: number): Scale | DivergingScale {
+  if (isMap(map) && isSigned(map)) return makeDiverging(Math.max(map.maximum, -map.minimum), "weight");
   const maximum = isMap(map) ? map.maximum : 0;
   const uniform = isMap(map) ? map.uniform : 1;
   const name = state.scale === "shared" && Number.isNaN(shared) ? "linear" : state.scale;
@@ -143,18 +174,24 @@ function withDifference(pane: Pane, other: Pane): Pane {
     return { ...pane, caption: `Not the difference, as A has no map: ${other.map.absent}. ${pane.caption}` };
   }
   const window = windowOf(pane.image, other.image);
-  const theirs = resample(other.map.values, other.look.layout.grid, pane.look.layout.grid, window);
+  const theirs = resample(other.map.values, other.shown.grid, pane.shown.grid, window);
   const values = pane.map.values.map((value, patch) => value - theirs[patch]!);
   const known = values.filter((value) => !Number.isNaN(value));
   const largest = known.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const total = known.reduce((sum, value) => sum + value, 0);
-  const sameCells =
-    String(pane.look.layout.grid) === String(other.look.layout.grid) && String(window) === String(WHOLE);
+  const sameCells = String(pane.shown.grid) === String(other.shown.grid) && String(window) === String(WHOLE);
   const resampled = sameCells ? "" : ", A laid on this grid by area";
   const overlap = known.length < values.length ? ", where both crops reach" : "";
   return {
     ...pane,
-    difference: { ...pane.map, values, prefix: new Float32Array(0), maximum: largest, total },
+    difference: {
+      ...pane.map,
+      values,
+      prefix: new Float32Array(0),
+      maximum: largest,
+      minimum: -largest,
+      total,
+    },
     scale: makeDiverging(largest),
     colours: "difference",
     mask: null,
@@ -165,13 +202,14 @@ function withDifference(pane: Pane, other: Pane): Pane {
 function tintedQueries(gallery: Gallery, state: State, selection: Selection): Tinted[] {
   if (state.locked.length < 2) return [];
   const look = lookOf(gallery.payload, selection.view);
+  const { asked } = directed(sidesOf(look, selection.layer), selection.direction);
   const found = state.locked.flatMap((query, index): Tinted[] => {
     const map = attentionMap(gallery, { ...selection, query });
     if (!isMap(map)) return [];
     const colour = QUERY_COLOURS[index % QUERY_COLOURS.length]!;
-    const words = queryWords(query, look);
+    const words = queryWords(query, look, asked);
     const caption = captionOf(state, look, query, map, 0);
-    return [{ query, colour, words, caption, map, mask: topMass(map.values, state.mass) }];
+    return [{ query, colour, words, caption, map, mask: maskOf(map, state.mass) }];
   });
   return found.length > 1 ? found : [];
 }
@@ -180,19 +218,39 @@ function captionOf(state: State, look: Look, query: Query, map: MapState, tinted
   const absent = !isMap(map) && map !== "pending" ? `: ${map.absent}` : "";
   if (state.method === "rollout")
     return `${sentence(look.conventions.rollout)}, from layer ${state.start} on${absent}.`;
-  const words = theQuery(query, look);
+  const { asked } = directed(sidesOf(look, state.layer), state.direction);
+  const words = theQuery(query, look, asked);
   const from = tinted > 0 ? `What each of ${tinted} queries attends to` : `What ${words} attends to`;
   const whose =
     state.direction === "from" ? from : `Who attends to ${tinted > 0 ? `each of ${tinted} tokens` : words}`;
-  const layer = state.layer === "mean" ? meanWords(map, look) : `layer ${state.layer}`;
+  const signed = isSigned(map) ? " Some weights are negative: the heads are mixed after the softmax." : "";
+  const layer = state.layer === "mean" ? meanWords(map, look) : layerWords(state.layer, query, look);
   const head = state.head === "mean" ? "mean over heads" : `head ${state.head}`;
-  return `${whose}, ${layer}, ${head}${absent}.`;
+  return `${whose}, ${layer}, ${head}${absent}.${signed}`;
+}
+
+/** "layer 3", "layer 3 (64 windows of 7 × 7, shifted)"; class attention stands after the last layer. */
+function layerWords(layer: number, query: Query, look: Look): string {
+  if (resolveQuery(query, look)?.kind === "pool")
+    return query === "pool" ? `layer ${layer}` : `class attention after layer ${layer}`;
+  const words = look.layers[layer]?.arrangement?.words;
+  return `layer ${layer}${words ? ` (${words})` : ""}`;
 }
 
 /** Layers may lack: the page carries some, and not all have as many heads. */
 function meanWords(map: MapState, look: Look): string {
   const all = look.layers.length;
-  return isMap(map) && map.layers < all ? `mean over ${map.layers} of ${all} layers` : "mean over layers";
+  const words =
+    isMap(map) && map.layers < all ? `mean over ${map.layers} of ${all} layers` : "mean over layers";
+  const alike = look.layers.every((_, layer) =>
+    sameLattice(sidesOf(look, layer).keys, sidesOf(look, 0).keys),
+  );
+  return alike ? words : `${words}, their cells laid on ${look.layout.grid.join(" × ")} by area`;
+}
+
+/** The cells that are drawn: those of the mask, else of the window, else all. */
+export function drawnCells({ mask, window }: Pane): Uint8Array | undefined {
+  return mask?.chosen ?? window ?? undefined;
 }
 
 /** "60 % of the mass in 23 of 196 patches". */

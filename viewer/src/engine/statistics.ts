@@ -1,7 +1,8 @@
 /** Numbers of every layer and head that Python measured, for plots and sorting. */
-import type { Numbers } from "../payload";
+import type { Layer, Look, Numbers } from "../payload";
 import type { State, StatisticName } from "../state/state";
-import { imageOf, lookOf, sizesOf } from "../state/views";
+import { latticeSizes, sidesOf } from "../state/lattices";
+import { imageOf, lookOf } from "../state/views";
 import type { Gallery } from "./gallery";
 
 export interface HeadPlace {
@@ -14,7 +15,7 @@ export type { StatisticName };
 /** One statistic by layer and head; NaN where there is none. null where the look could not be measured. */
 export interface Statistic {
   values: number[][]; // [layer][head]
-  baseline: number | null; // of uniform attention
+  baselines: number[]; // by layer, of uniform attention
   convention: string;
 }
 
@@ -26,26 +27,35 @@ export function statistic(
 ): Statistic | null {
   const look = lookOf(gallery.payload, view);
   const image = imageOf(gallery.payload, view);
-  const { prefix, tokens } = sizesOf(look);
   if (name === "distance") {
     const values = table(gallery, rescale ? image.rescaled_distance : image.distance, view);
-    const baseline = rescale ? look.uniform_rescaled_distance : look.uniform_distance;
+    const name = rescale ? "uniform_rescaled_distance" : "uniform_distance";
+    const baselines = look.layers.map(({ arrangement }) => (arrangement ?? look)[name]);
     const convention = rescale ? look.conventions.rescaled_distance : look.conventions.distance;
-    return values && { values, baseline, convention };
+    return values && { values, baselines, convention };
   }
   if (name === "entropy") {
     const values = table(gallery, image.entropy, view);
-    return values && { values, baseline: Math.log(tokens), convention: look.conventions.entropy };
+    const { tokens } = latticeSizes(look.layout);
+    const baselines = look.layers.map(({ arrangement }) => arrangement?.uniform_entropy ?? Math.log(tokens));
+    return values && { values, baselines, convention: look.conventions.entropy };
   }
-  if (prefix === 0) return null;
+  if (look.layout.prefix.length === 0) return null;
   const values = table(gallery, image.prefix_mass, view);
   return (
     values && {
       values,
-      baseline: prefix / tokens,
+      baselines: look.layers.map(
+        (layer, index) => sidesOf(look, index).keys.prefix.length / keysOf(look, layer),
+      ),
       convention: `${look.conventions.prefix_mass}, summed over them`,
     }
   );
+}
+
+/** How many keys each query of a layer has. */
+function keysOf(look: Look, { arrangement }: Layer): number {
+  return arrangement?.windows?.key_tokens.shape[1] ?? latticeSizes(arrangement?.keys ?? look.layout).tokens;
 }
 
 /** Heads in the order the grid shows them; by layer and head where nothing sorts them. */

@@ -1,6 +1,5 @@
 /** Maps in words: what is announced, and what is written under the picture. */
 import { concise, percent, signedPercent as signed, timesUniform } from "../maps/format";
-import type { Look } from "../payload";
 import { shortName } from "../state/query";
 import type { AttentionMap } from "./maps";
 import { isMap } from "./maps";
@@ -17,7 +16,7 @@ export interface RankedPatch {
 
 /** "patch row 9, column 4: 3.1 %, 6 times uniform". */
 export function patchWords(pane: Pane, patch: number): string {
-  const columns = pane.look.layout.grid[1];
+  const columns = pane.shown.grid[1];
   const place = `patch row ${Math.floor(patch / columns)}, column ${patch % columns}`;
   const map = shownMap(pane);
   if (!map) return place;
@@ -39,14 +38,14 @@ export function mapWords(pane: Pane): string {
   if (!map) return pane.caption;
   if (pane.tinted.length > 0)
     return `${pane.caption} ${pane.tinted.map((tint) => tintWords(tint, pane)).join(" ")}`;
-  const best = strongest(map, pane.look.layout.grid[1], 1)[0];
+  const best = strongest(map, pane.shown.grid[1], 1)[0];
   const prefix = prefixWords(pane);
   return `${pane.caption} Strongest: ${best ? patchWords(pane, best.patch) : "none"}.${prefix ? ` ${prefix}.` : ""}`;
 }
 
 /** One of several queries: "Patch row 9, column 4: strongest at row 3, column 2, 3.1 %." */
 function tintWords({ words, map }: Tinted, pane: Pane): string {
-  const [best] = strongest(map, pane.look.layout.grid[1], 1);
+  const [best] = strongest(map, pane.shown.grid[1], 1);
   const where = best
     ? `strongest at row ${best.row}, column ${best.column}, ${percent(best.weight)}`
     : "no weight";
@@ -60,7 +59,7 @@ function tintWords({ words, map }: Tinted, pane: Pane): string {
  */
 export function prefixWords(pane: Pane): string {
   const map = shownMap(pane);
-  const shares = map ? prefixShares(map, pane.look) : [];
+  const shares = map ? prefixShares(map) : [];
   if (!map || shares.length === 0) return "";
   const tokens = shares.map(({ name, weight }) => `${shortName(name)} ${percent(weight)}`).join(", ");
   return pane.direction === "to"
@@ -69,9 +68,10 @@ export function prefixWords(pane: Pane): string {
 }
 
 /** The map's prefix tokens by name; none where it has none, as in a rollout or a difference. */
-export function prefixShares(map: AttentionMap, look: Look): { name: string; weight: number }[] {
-  const first = look.layout.prefix.length - map.prefix.length;
-  return Array.from(map.prefix, (weight, at) => ({ name: look.layout.prefix[first + at] ?? "", weight }));
+export function prefixShares(map: AttentionMap): { name: string; weight: number }[] {
+  const { prefix } = map.lattice;
+  const first = prefix.length - map.prefix.length;
+  return Array.from(map.prefix, (weight, at) => ({ name: prefix[first + at] ?? "", weight }));
 }
 
 /** The patches of largest weight (of largest difference, either way), strongest first. */

@@ -51,14 +51,14 @@ function mapsOf(pane: Pane): { map: AttentionMap; caption: string }[] {
   return map ? [{ map, caption: pane.caption }] : [];
 }
 
-function mapRows({ image, look }: Pane, map: AttentionMap, caption: string): (string | number)[][] {
-  const columns = look.layout.grid[1];
+function mapRows({ image, look, shown }: Pane, map: AttentionMap, caption: string): (string | number)[][] {
+  const columns = shown.grid[1];
   const row = (token: string, at: [number | "", number | ""], weight: number) => [
     ...[image.name, look.label, caption, token, ...at],
     ...[rounded(weight), rounded(weight / map.uniform)],
   ];
   return [
-    ...prefixShares(map, look).map(({ name, weight }) => row(name, ["", ""], weight)),
+    ...prefixShares(map).map(({ name, weight }) => row(name, ["", ""], weight)),
     ...Array.from(map.values, (weight, patch) =>
       row("patch", [Math.floor(patch / columns), patch % columns], weight),
     ).filter((_, patch) => !Number.isNaN(map.values[patch])),

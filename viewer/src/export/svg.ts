@@ -1,15 +1,16 @@
 /** A pane as a figure of its own: the picture, the map, the colours' meaning and where it all comes from. */
 import { table, colourIndex } from "../colours/colours";
 import type { Pane } from "../engine/pane";
-import { massWords } from "../engine/pane";
+import { drawnCells, massWords } from "../engine/pane";
 import { stripes } from "../engine/tints";
 import { prefixWords, shownMap } from "../engine/words";
 import { percent } from "../maps/format";
 import { outline } from "../maps/outline";
-import { smooth } from "../maps/smooth";
+import { coarse, smooth } from "../maps/smooth";
+import type { Lattice } from "../payload";
+import { cellIn, coverOf, latticeSizes } from "../state/lattices";
 import { type Query, resolveQuery } from "../state/query";
 import type { State } from "../state/state";
-import { sizesOf } from "../state/views";
 
 const WIDTH = 640; // of the picture, in the figure's own units
 const MARGIN = 20;
@@ -37,15 +38,18 @@ export function toSvg(panes: readonly Pane[], state: State): string {
 function draw(pane: Pane, state: State, index: number): { text: string; height: number } {
   const [inputHeight, inputWidth] = pane.image.input_size as [number, number];
   const height = (WIDTH * inputHeight) / inputWidth;
-  const [rows, columns] = pane.look.layout.grid as [number, number];
   const clip = `clip-${index}`;
-  const scaled = `scale(${WIDTH / columns} ${height / rows})`;
+  const scaled = (lattice: Lattice): string => {
+    const [down, across] = coverOf(lattice, pane.image);
+    return `scale(${(WIDTH * across) / lattice.grid[1]} ${(height * down) / lattice.grid[0]})`;
+  };
   const lines = words(pane);
   const parts = [
     `<clipPath id="${clip}"><rect width="${WIDTH}" height="${height}"/></clipPath>`,
     `<g clip-path="url(#${clip})"><rect width="${WIDTH}" height="${height}" fill="#888888"/>`,
     picture(pane, height, state.opacity > 0),
-    `<g transform="${scaled}">${cells(pane, state)}${marks(pane)}</g></g>`,
+    `<g transform="${scaled(pane.shown)}">${cells(pane, state)}${outlines(pane)}</g>`,
+    `<g transform="${scaled(pane.asked)}">${marks(pane)}</g></g>`,
     colourBar(pane, height + 14),
     ...lines.map((line, at) => drawLine(line, height + 62 + at * LINE)),
   ];
@@ -66,14 +70,15 @@ function picture({ image }: Pane, height: number, grey: boolean): string {
 /** The map, a rectangle a cell. */
 function cells(pane: Pane, state: State): string {
   const map = shownMap(pane);
-  const grid = pane.look.layout.grid as [number, number];
+  const { grid } = pane.shown;
   if (pane.tinted.length > 0) return tints(pane);
   if (!map) return "";
   const factor = state.smooth && !pane.mask ? 4 : 1;
   const { values, size } = factor > 1 ? smooth(map.values, grid, factor) : { values: map.values, size: grid };
   const side = 1 / factor;
+  const chosen = drawnCells(pane);
   const drawn = Array.from(values, (value, at) => {
-    if (Number.isNaN(value) || (pane.mask && !pane.mask.chosen[at])) return "";
+    if (Number.isNaN(value) || (chosen && !chosen[coarse(at, size, factor)])) return "";
     const [x, y] = [(at % size[1]) * side, Math.floor(at / size[1]) * side];
     return `<rect x="${x}" y="${y}" width="${side}" height="${side}" fill="${hex(pane, pane.scale.position(value))}"/>`;
   });
@@ -81,27 +86,36 @@ function cells(pane: Pane, state: State): string {
 }
 
 function tints(pane: Pane): string {
-  const cells = stripes(pane.tinted, pane.look.layout.grid[1]).map(
+  const cells = stripes(pane.tinted, pane.shown.grid[1]).map(
     ({ x, y, width, colour, opacity }) =>
       `<rect x="${x}" y="${y}" width="${width}" height="1" fill="${colour}" fill-opacity="${opacity.toFixed(3)}"/>`,
   );
   return cells.join("");
 }
 
-/** The mask's outline and the queries' own patches. */
+function line(shape: string, colour: string, width = 2): string {
+  return (
+    `<g fill="none"><${shape} stroke="#000000" stroke-width="${2 * width}" vector-effect="non-scaling-stroke"/>` +
+    `<${shape} stroke="${colour}" stroke-width="${width}" vector-effect="non-scaling-stroke"/></g>`
+  );
+}
+
+/** The edges of the query's window and of the mask. */
+function outlines({ window, mask, shown }: Pane): string {
+  const around = window ? line(`path d="${outline(window, shown.grid)}"`, "#ffffff", 1.2) : "";
+  return around + (mask ? line(`path d="${outline(mask.chosen, shown.grid)}"`, "#ffffff") : "");
+}
+
+/** The queries' own patches. */
 function marks(pane: Pane): string {
-  const grid = pane.look.layout.grid as [number, number];
-  const line = (shape: string, colour: string): string =>
-    `<g fill="none"><${shape} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/>` +
-    `<${shape} stroke="${colour}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`;
   const square = (query: Query, colour: string): string => {
-    const at = resolveQuery(query, pane.look);
-    if (at?.kind !== "patch") return "";
+    const resolved = resolveQuery(query, pane.look);
+    if (resolved?.kind !== "patch") return "";
+    const at = cellIn(resolved, pane.look.layout, pane.asked);
     return line(`rect x="${at.column}" y="${at.row}" width="1" height="1"`, colour);
   };
   if (pane.tinted.length > 0) return pane.tinted.map(({ query, colour }) => square(query, colour)).join("");
-  const outlines = pane.mask ? line(`path d="${outline(pane.mask.chosen, grid)}"`, "#ffffff") : "";
-  return outlines + square(pane.query, "#ffffff");
+  return square(pane.query, "#ffffff");
 }
 
 function colourBar(pane: Pane, y: number): string {
@@ -127,7 +141,7 @@ interface Line {
 
 function words(pane: Pane): Line[] {
   const { image, look, mask, tinted } = pane;
-  const { patches } = sizesOf(look);
+  const { patches } = latticeSizes(pane.shown);
   const prefix = prefixWords(pane);
   const one = tinted.length === 0 && shownMap(pane) !== null;
   return [

@@ -1,5 +1,5 @@
 /** A map on another grid over the same picture, or over another part of it. */
-import type { Size } from "../payload";
+import type { Lattice, Size } from "../payload";
 import { WHOLE, type Window } from "../state/crops";
 
 /** What lies where along one axis: `share` of old cell `from` falls into new cell `to`. */
@@ -29,6 +29,13 @@ export function resample(map: ArrayLike<number>, from: Size, to: Size, window: W
     }
   }
   return Float32Array.from(sums);
+}
+
+/** A map on the cells of another lattice over the same picture; where that reaches further, it is stretched. */
+export function onLattice(map: ArrayLike<number>, from: Lattice, to: Lattice): Float32Array {
+  const share = (axis: 0 | 1): number =>
+    Math.min(1, (to.grid[axis] * to.patch_size[axis]) / (from.grid[axis] * from.patch_size[axis]));
+  return resample(map, from.grid, to.grid, [0, 0, share(0), share(1)]);
 }
 
 /** `before` cells against `after` cells between the shares `start` and `end` of their length; NaN beyond it. */

@@ -57,10 +57,10 @@ export function makeScale(name: ScaleName, options: ScaleOptions): Scale {
 }
 
 /** From −largest by 0 to +largest: 0 by 0.5 to 1. */
-export function makeDiverging(largest: number): DivergingScale {
+export function makeDiverging(largest: number, what: "difference" | "weight" = "difference"): DivergingScale {
   const name = "difference";
   if (!(Number.isFinite(largest) && largest > 0)) {
-    const words = largest === 0 ? "no difference" : "the difference is not a number";
+    const words = largest === 0 ? `no ${what}` : `the ${what} is not a number`;
     return { name, position: () => 0.5, ticks: [{ position: 0.5, label: "0" }], words, clipped: false };
   }
   const ends = [`−${exactPercent(largest)}`, `+${exactPercent(largest)}`] as const;
@@ -72,7 +72,7 @@ export function makeDiverging(largest: number): DivergingScale {
       { position: 0.5, label: "0" },
       { position: 1, label: ends[1] },
     ],
-    words: `${ends[0]} to ${ends[1]}, centred on no difference`,
+    words: `${ends[0]} to ${ends[1]}, centred on ${what === "weight" ? "0" : "no difference"}`,
     clipped: false,
   };
 }

@@ -27,6 +27,12 @@ export function smooth(
   return { values, size: [rows.length, columns.length] };
 }
 
+/** The cell in which a finer cell lies. */
+export function coarse(at: number, [, columns]: readonly [number, number], factor: number): number {
+  const [row, column] = [Math.floor(at / columns / factor), Math.floor((at % columns) / factor)];
+  return (row * columns) / factor + column;
+}
+
 function along(map: ArrayLike<number>, start: number, { low, high, part }: Between): number {
   const left = map[start + low]!;
   return left + part * (map[start + high]! - left);

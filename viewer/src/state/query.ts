@@ -1,12 +1,18 @@
-/** Which token looks, written as people write it: "cls", "reg1", "mean", "pool", or "row,column" of a patch. */
-import type { Look } from "../payload";
+/**
+ * Which token looks, written as people write it: "cls", "reg1", "mean", "pool", or "row,column" of a patch.
+ *
+ * Patches are the picture's own, those of the look's layout; a layer with a coarser grid asks from the cell
+ * that holds the patch's middle.
+ */
+import type { Lattice, Look } from "../payload";
 import { WHOLE, type Window } from "./crops";
+import { cellIn } from "./lattices";
 
 export type Query = string;
 
 export type Resolved =
-  | { kind: "prefix"; token: number; name: string }
-  | { kind: "patch"; token: number; row: number; column: number }
+  | { kind: "prefix"; name: string }
+  | { kind: "patch"; row: number; column: number }
   | { kind: "mean" }
   | { kind: "pool" };
 
@@ -22,27 +28,58 @@ export function patchQuery(row: number, column: number): Query {
 
 /** The query as this look's tokens have it; null where it has none of that name. */
 export function resolveQuery(query: Query, look: Look): Resolved | null {
-  const { prefix, grid } = look.layout;
-  const token = prefix.indexOf(query);
-  if (token >= 0) return { kind: "prefix", token, name: query };
+  const { grid } = look.layout;
+  if (prefixNames(look).includes(query)) return { kind: "prefix", name: query };
   if (query === "mean") return { kind: "mean" };
-  if (query === "pool") return look.images.every((image) => image.pool) ? { kind: "pool" } : null;
+  if (query === look.reading?.query) return hasReading(look) ? { kind: "pool" } : null;
   const [, row, column] = (PATCH.exec(query) ?? []).map(Number);
   if (row === undefined || column === undefined || row >= grid[0] || column >= grid[1]) return null;
-  return { kind: "patch", token: prefix.length + row * grid[1] + column, row, column };
+  return { kind: "patch", row, column };
+}
+
+/** The number of a resolved query's token on a lattice; null where it has none there. */
+export function tokenOn(resolved: Resolved, lattice: Lattice, look: Look): number | null {
+  if (resolved.kind === "prefix") {
+    const token = lattice.prefix.indexOf(resolved.name);
+    return token >= 0 ? token : null;
+  }
+  if (resolved.kind !== "patch") return null;
+  if (lattice.grid[0] * lattice.grid[1] === 0) return null;
+  const { row, column } = cellIn(resolved, look.layout, lattice);
+  return lattice.prefix.length + row * lattice.grid[1] + column;
+}
+
+/** The same query as the picture's patch at the middle of the lattice's cell: one for each cell. */
+export function snapped(query: Query, lattice: Lattice, look: Look): Query {
+  const resolved = resolveQuery(query, look);
+  if (resolved?.kind !== "patch") return query;
+  const { row, column } = cellIn(cellIn(resolved, look.layout, lattice), lattice, look.layout);
+  return patchQuery(row, column);
+}
+
+/** Names of the prefix tokens that any layer has. */
+function prefixNames(look: Look): string[] {
+  const others = look.layers.flatMap(({ arrangement }) => arrangement?.queries.prefix ?? []);
+  return [...new Set([...look.layout.prefix, ...others])];
+}
+
+function hasReading(look: Look): boolean {
+  return look.images.every((image) => image.pool);
 }
 
 /** Buttons beside the picture: prefix tokens, then what stands for no token. */
 export function namedQueries(look: Look): { query: Query; label: string; title: string }[] {
-  const prefix = look.layout.prefix.map((name) => ({
+  const prefix = prefixNames(look).map((name) => ({
     query: name,
     label: shortName(name),
     title: longName(name),
   }));
-  const pool = look.images.every((image) => image.pool)
-    ? [{ query: "pool", label: "Pool", title: "the pooling head's own query, in the last layer" }]
-    : [];
-  return [...prefix, ...pool, { query: "mean", label: "Mean", title: "mean over all patch queries" }];
+  const own = {
+    pool: { query: "pool", label: "Pool", title: "the pooling head's own query, in the last layer" },
+    cls: { query: "cls", label: "CLS", title: "the class token's, in class attention after the last layer" },
+  };
+  const reading = look.reading && hasReading(look) ? [own[look.reading.query]] : [];
+  return [...prefix, ...reading, { query: "mean", label: "Mean", title: "mean over all patch queries" }];
 }
 
 /** "cls" → "CLS", "reg2" → "R2". */
@@ -57,19 +94,23 @@ function longName(name: string): string {
   return NAMES.get(name) ?? `token ${name}`;
 }
 
-/** In words, for captions and for those who listen. */
-export function queryWords(query: Query, look: Look): string {
+/** In words, for captions and for those who listen; patches as a layer's lattice counts them. */
+export function queryWords(query: Query, look: Look, lattice: Lattice = look.layout): string {
   const resolved = resolveQuery(query, look);
   if (query === OUTSIDE) return "a place outside a crop";
   if (!resolved) return query;
   if (resolved.kind === "prefix") return longName(resolved.name);
-  if (resolved.kind === "patch") return `patch row ${resolved.row}, column ${resolved.column}`;
-  return resolved.kind === "mean" ? "mean over the patch queries" : "pooling head's query";
+  if (resolved.kind === "patch") {
+    const { row, column } = cellIn(resolved, look.layout, lattice);
+    return `patch row ${row}, column ${column}`;
+  }
+  if (resolved.kind === "mean") return "mean over the patch queries";
+  return query === "pool" ? "pooling head's query" : longName(query);
 }
 
 /** The same with its article: "the class token", "patch row 9, column 4". */
-export function theQuery(query: Query, look: Look): string {
-  const words = queryWords(query, look);
+export function theQuery(query: Query, look: Look, lattice: Lattice = look.layout): string {
+  const words = queryWords(query, look, lattice);
   return /^(class|distillation|mean|pooling)/.test(words) ? `the ${words}` : words;
 }
 
@@ -89,11 +130,22 @@ export function carryQuery(query: Query, from: Look, to: Look, window: Window = 
   return inside ? patchQuery(row, column) : OUTSIDE;
 }
 
-/** One step on the grid, staying inside; from a named query to the middle of the grid. */
-export function moveQuery(query: Query, down: number, right: number, look: Look): Query {
-  const [rows, columns] = look.layout.grid;
+/** One step on a layer's grid, staying inside; from a named query to the middle of the grid. */
+export function moveQuery(
+  query: Query,
+  down: number,
+  right: number,
+  look: Look,
+  lattice: Lattice = look.layout,
+): Query {
+  const [rows, columns] = lattice.grid;
   const resolved = resolveQuery(query, look);
-  if (resolved?.kind !== "patch") return patchQuery(Math.floor(rows / 2), Math.floor(columns / 2));
+  const from =
+    resolved?.kind === "patch"
+      ? cellIn(resolved, look.layout, lattice)
+      : { row: Math.floor(rows / 2) - down, column: Math.floor(columns / 2) - right };
   const inside = (value: number, size: number): number => Math.min(size - 1, Math.max(0, value));
-  return patchQuery(inside(resolved.row + down, rows), inside(resolved.column + right, columns));
+  const moved = { row: inside(from.row + down, rows), column: inside(from.column + right, columns) };
+  const { row, column } = cellIn(moved, lattice, look.layout);
+  return patchQuery(row, column);
 }

@@ -1,5 +1,6 @@
 /** The page's pictures in one row: every image of every look. */
 import type { Image, Look, Payload } from "../payload";
+import { latticeSizes } from "./lattices";
 
 export interface View {
   look: number;
@@ -18,11 +19,9 @@ export function imageOf(payload: Payload, view: number): Image {
   return lookOf(payload, view).images[viewsOf(payload)[view]?.image ?? 0] ?? payload.looks[0].images[0];
 }
 
-/** How many tokens a look's layers have: prefix tokens first, then the patches. */
+/** How many tokens a look's own layout has: prefix tokens first, then the patches. */
 export function sizesOf({ layout }: Look): { patches: number; prefix: number; tokens: number } {
-  const patches = layout.grid[0] * layout.grid[1];
-  const prefix = layout.prefix.length;
-  return { patches, prefix, tokens: prefix + patches };
+  return latticeSizes(layout);
 }
 
 /** The view of the same picture's number in another look, if there is one. */

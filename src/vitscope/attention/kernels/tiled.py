@@ -62,8 +62,10 @@ def _pass_over_rows(call: AttentionCall, places: Places, also: Callable[[int, sl
     means = torch.zeros(call.images, call.heads, MEANS + key_prefix, dtype=call.dtype, device=call.device)
     normalisers = torch.empty(call.images, call.heads, call.query_count, dtype=call.dtype, device=call.device)
     for i, rows in _tiles(call):
-        logits = call.image(i).logits(rows)[0]  # (heads, rows, keys)
-        weights = torch.softmax(logits, -1)
+        image = call.image(i)
+        logits = image.logits(rows)[0]  # (heads, rows, keys)
+        # weights that are given may be mixed between heads: they need not sum to 1, nor be above 0
+        weights = torch.softmax(logits, -1) if image.probabilities is None else image.weights(rows)[0]
         largest = weights.amax(-1)
         normaliser = logits.amax(-1) - largest.log()  # (heads, rows)
         normalisers[i, :, rows] = normaliser

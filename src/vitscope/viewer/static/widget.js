@@ -272,32 +272,32 @@ e = { __e: function(e, t, n, r) {
 	return e.__v.__b - t.__v.__b;
 }, o = Symbol(), s = /(PointerCapture)$|Capture$/i, c = 0, l = {};
 // node_modules/preact/hooks/dist/hooks.mjs
-var F, I, le, ue, de = Object.is, fe = 0, pe = [], me = [], L = e, he = L.__b, ge = L.__r, _e = L.diffed, ve = L.__c, ye = L.unmount, be = L.__;
-function xe(e, t) {
-	L.__h && L.__h(I, e, fe || t), fe = 0;
-	var n = I.__H || (I.__H = {
+var le, F, ue, de, fe = Object.is, pe = 0, me = [], he = [], I = e, ge = I.__b, _e = I.__r, ve = I.diffed, ye = I.__c, be = I.unmount, xe = I.__;
+function Se(e, t) {
+	I.__h && I.__h(F, e, pe || t), pe = 0;
+	var n = F.__H || (F.__H = {
 		__: [],
 		__h: []
 	});
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
-function R(e) {
-	return fe = 1, Se(Ne, e);
+function L(e) {
+	return pe = 1, Ce(Fe, e);
 }
-function Se(e, t, n) {
-	var r = xe(F++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ne(void 0, t), function(e) {
+function Ce(e, t, n) {
+	var r = Se(le++, 2);
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Fe(void 0, t), function(e) {
 		var t = (r.__N || r.__)[0], n = r.t(t, e);
-		de(t, n) || (r.__N = [n, r.__[1]], r.__c.setState({}));
-	}], r.__c = I, !I.__f)) {
-		I.__f = !0;
-		var i = I.shouldComponentUpdate;
-		I.shouldComponentUpdate = function(e, t, n) {
+		fe(t, n) || (r.__N = [n, r.__[1]], r.__c.setState({}));
+	}], r.__c = F, !F.__f)) {
+		F.__f = !0;
+		var i = F.shouldComponentUpdate;
+		F.shouldComponentUpdate = function(e, t, n) {
 			var r = this.__H;
 			if (!r) return !0;
 			var a = !1, o = this.props != e;
 			if (r.__.some(function(e) {
-				e.__N && (a = !0, de(e.__[0], e.__N[0]) || (o = !0));
+				e.__N && (a = !0, fe(e.__[0], e.__N[0]) || (o = !0));
 			}), i) {
 				var s = i.call(this, e, t, n);
 				return a ? s || o : s;
@@ -307,85 +307,85 @@ function Se(e, t, n) {
 	}
 	return r.__;
 }
-function z(e, t) {
-	var n = xe(F++, 3);
-	!L.__s && Me(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, I.__H.__h.push(n));
+function R(e, t) {
+	var n = Se(le++, 3);
+	!I.__s && Pe(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, F.__H.__h.push(n));
 }
-function Ce(e, t) {
-	var n = xe(F++, 4);
-	!L.__s && Me(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, I.__h.push(n));
+function we(e, t) {
+	var n = Se(le++, 4);
+	!I.__s && Pe(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, F.__h.push(n));
 }
-function B(e) {
-	return fe = 5, V(function() {
+function Te(e) {
+	return pe = 5, z(function() {
 		return { current: e };
 	}, []);
 }
-function V(e, t) {
-	var n = xe(F++, 7);
-	return Me(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+function z(e, t) {
+	var n = Se(le++, 7);
+	return Pe(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function we(e, t) {
-	return fe = 8, V(function() {
+function Ee(e, t) {
+	return pe = 8, z(function() {
 		return e;
 	}, t);
 }
-function Te() {
-	var e = xe(F++, 11);
+function De() {
+	var e = Se(le++, 11);
 	if (!e.__) {
-		for (var t = I.__v; !t.__m && t.__;) t = t.__;
+		for (var t = F.__v; !t.__m && t.__;) t = t.__;
 		var n = t.__m || (t.__m = [0, 0]);
 		e.__ = "P" + n[0] + "-" + n[1]++;
 	}
 	return e.__;
 }
-function Ee() {
+function Oe() {
 	var e;
 	do {
-		for (; e = me.shift();) try {
-			Ae(e);
+		for (; e = he.shift();) try {
+			Me(e);
 		} catch (t) {
-			L.__e(t, { __: (e = e.__P) && e.__v });
+			I.__e(t, { __: (e = e.__P) && e.__v });
 		}
-		for (; e = pe.shift();) {
+		for (; e = me.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(Ae), t.__h.some(je), t.__h = [];
+				t.__h.some(Me), t.__h.some(Ne), t.__h = [];
 			} catch (n) {
-				t.__h = [], L.__e(n, e.__v);
+				t.__h = [], I.__e(n, e.__v);
 			}
 		}
-	} while (me.length);
+	} while (he.length);
 }
-L.__b = function(e) {
-	I = null, he && he(e);
-}, L.__ = function(e, t) {
-	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), be && be(e, t);
-}, L.__r = function(e) {
-	ge && ge(e), F = 0;
-	var t = (I = e.__c).__H;
-	t && (le == I ? I.__h = [] : (t.__h.some(Ae), t.__h.some(je), F = 0), t.__h = [], t.__.some(function(e) {
+I.__b = function(e) {
+	F = null, ge && ge(e);
+}, I.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), xe && xe(e, t);
+}, I.__r = function(e) {
+	_e && _e(e), le = 0;
+	var t = (F = e.__c).__H;
+	t && (ue == F ? F.__h = [] : (t.__h.some(Me), t.__h.some(Ne), le = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})), le = I;
-}, L.diffed = function(e) {
-	_e && _e(e);
+	})), ue = F;
+}, I.diffed = function(e) {
+	ve && ve(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && ke(pe.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && je(me.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
-	})), le = I = null;
-}, L.__c = function(e, t) {
+	})), ue = F = null;
+}, I.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(Ae), e.__h = e.__h.filter(function(e) {
-				return !e.__ || je(e);
+			e.__h.some(Me), e.__h = e.__h.filter(function(e) {
+				return !e.__ || Ne(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
 				throw t;
 			}];
 		}
-	}), ve && ve(e, t);
-}, L.unmount = function(e) {
-	ye && ye(e);
+	}), ye && ye(e, t);
+}, I.unmount = function(e) {
+	be && be(e);
 	var t, n, r = e.__c;
 	r && r.__H && (r.__H.__.some(function(r) {
 		try {
@@ -394,148 +394,148 @@ L.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, ke(me.push(r));
-			} else Ae(r);
+				r.__P = n, je(he.push(r));
+			} else Me(r);
 		} catch (e) {
 			t = e;
 		}
-	}), r.__H = void 0, t && L.__e(t, r.__v));
+	}), r.__H = void 0, t && I.__e(t, r.__v));
 };
-var De = typeof requestAnimationFrame == "function";
-function Oe(e) {
-	var t, n = function() {
-		clearTimeout(r), De && cancelAnimationFrame(t), setTimeout(e);
-	}, r = setTimeout(n, 35);
-	De && (t = requestAnimationFrame(n));
-}
-function ke(e) {
-	e != 1 && ue == L.requestAnimationFrame || ((ue = L.requestAnimationFrame) || Oe)(Ee);
-}
+var ke = typeof requestAnimationFrame == "function";
 function Ae(e) {
-	var t = I, n = e.__c;
-	typeof n == "function" && (e.__c = void 0, n()), I = t;
+	var t, n = function() {
+		clearTimeout(r), ke && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	ke && (t = requestAnimationFrame(n));
 }
 function je(e) {
-	var t = I;
-	e.__c = e.__(), I = t;
+	e != 1 && de == I.requestAnimationFrame || ((de = I.requestAnimationFrame) || Ae)(Oe);
 }
-function Me(e, t) {
+function Me(e) {
+	var t = F, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), F = t;
+}
+function Ne(e) {
+	var t = F;
+	e.__c = e.__(), F = t;
+}
+function Pe(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
-		return !de(t, e[n]);
+		return !fe(t, e[n]);
 	});
 }
-function Ne(e, t) {
+function Fe(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // src/numbers/base64.ts
-function Pe(e) {
+function Ie(e) {
 	let t = Uint8Array.fromBase64;
-	return t ? t.call(Uint8Array, e) : Fe(e);
+	return t ? t.call(Uint8Array, e) : Le(e);
 }
-function Fe(e) {
+function Le(e) {
 	let t = atob(e), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	return n;
 }
 // src/colours/tables.ts
-var Ie = {
+var Re = {
 	viridis: "RAFURAJVRANXRQVYRQZaRQhbRglcRgteRgxfRg5hRw9iRxFjRxJlRxRmRxVnRxZpRxhqSBlrSBpsSBxuSB1vSB5wSCBxSCFySCJzSCN0RyV1RyZ2Ryd3Ryh4Ryp5Ryt6Ryx7Ri18Ri98RjB9RjF+RTJ/RTR/RTWARTaBRDeBRDmCQzqDQzuDQzyEQj2EQj6FQkCFQUGGQUKGQEOHQESHP0WHP0eIPkiIPkmJPUqJPUuJPUyJPE2KPE6KO1CKO1GKOlKLOlOLOVSLOVWLOFaLOFeMN1iMN1mMNlqMNluMNVyMNV2MNF6NNF+NM2CNM2GNMmKNMmONMWSNMWWNMWaNMGeNMGiNL2mNL2qNLmuOLmyOLm2OLW6OLW+OLHCOLHGOLHKOK3OOK3SOKnWOKnaOKneOKXiOKXmOKHqOKHqOKHuOJ3yOJ32OJ36OJn+OJoCOJoGOJYKOJYONJISNJIWNJIaNI4eNI4iNI4mNIomNIoqNIouNIYyNIY2MIY6MII+MIJCMIJGMH5KMH5OLH5SLH5WLH5aLHpeKHpiKHpmKHpmKHpqJHpuJHpyJHp2IHp6IHp+IHqCHH6GHH6KGH6OGIKSFIKWFIaaFIaeEIqeEI6iDI6mCJKqCJauBJqyBJ62AKK5/Ka9/KrB+K7F9LLF9LrJ8L7N7MLR6MrV6M7Z5Nbd4Nrh3OLl2Obl2O7p1Pbt0PrxzQL1yQr5xRL5wRb9vR8BuScFtS8JsTcJrT8NpUcRoU8VnVcZmV8ZlWcdkW8hiXslhYMlgYspfZMtdZ8xcacxba81Zbc5YcM5Wcs9VdNBUd9BSedFRfNJPftJOgdNMg9NLhtRJiNVHi9VGjdZEkNZDktdBldc/l9g+mtg8ndk6n9k4oto3pdo1p9szqtsyrdwwr9wust0std0rt90put4nvd4mv98kwt8ixd8hx+AfyuAezeAdz+Ec0uEb1OEa1+IZ2uIY3OIY3+MY4eMY5OMY5+QZ6eQZ7OQa7uUb8eUc8+Ue9uYf+OYh+uYi/eck",
 	inferno: "AAADAAAEAAAGAQAHAQEJAQELAgEOAgIQAwISBAMUBAMWBQQYBgQbBwUdCAYfCQYhCgcjCwcmDQgoDggqDwktEAkvEgoyEwo0FAs2Fgs5Fws7GQs+GgtAHAxDHQxFHwxHIAxKIgtMJAtOJgtQJwtSKQtUKwpWLQpYLgpaMApcMgldNAlfNQlgNwlhOQliOwlkPAllPglmQAlmQQlnQwpoRQppRgppSAtqSgtqSwxrTQxrTw1sUA1sUg5sUw5tVQ9tVw9tWBBtWhFtWxFuXRJuXxJuYBNuYhRuYxRuZRVuZhVuaBZuahduaxdubRhubhhucBluchltcxptdRttdhtteBxtehxtex1sfR1sfh5sgB9rgR9rgyBrhSBqhiFqiCFqiSJpiyJpjSNpjiRokCRokSVnkyVnlSZmliZmmCdlmShkmyhknCljniljoCpioSthoythpCxgpixfpy1fqS5eqy5drC9crjBbrzFbsTFasjJZtDNYtTNXtzRWuDVWujZVuzdUvTdTvjhSvzlRwTpQwjtPxDxOxT1Nxz5MyD5LyT9Ky0BJzEFIzUJHz0RG0EVE0UZD0kdC1EhB1UlA1ko/10s+2U092k4720863FA53VI43lM331Q24FY04lcz41gy5Fox5Vsw5lwu5l4t518s6GEr6WIq6mQo62Un7Gcm7Wgl7Woj7mwi720h8G8f8HAe8XId8nQc8nUa83cZ83kY9HoW9XwV9X4U9oAS9oER94MQ94UO+IcN+IgM+IoL+YwJ+Y4I+ZAI+pEH+pMG+pUG+pcG+5kG+5sG+50G+54H+6AH+6II+6QK+6YL+6gN+6oO+6wQ+64S+7AU+7EW+7MY+7Ua+7cc+7ke+rsh+r0j+r8l+sEo+cMq+cUs+ccv+Mkx+Ms0+M03988699E89tM/9tVC9ddF9dlI9NtL9NxP895S8+BW8+JZ8uRd8uZg8ehk8elo8ets8e1w8e508fB58fJ98vOB8vSF8/aJ9PeN9fiR9vqV9/uZ+fyd+v2g/P6k",
 	cividis: "ACJNACNPACNQACRSACVUACZVACZXACdZAChbAChcACleACpgACpiACtkACxmACxnAC1pAC5rAC9tAC9vADBwADBwADFwADFwBDJwCDNwCzNwDjRwETVvFDZvFjZvGDdvGjhvHDhuHTluHzpuITtuIjtuJDxuJT1tJz1tKD5tKj9tKz9tLEBtLkFsL0JsMEJsMUNsMkRsNERsNUVsNkZsN0ZsOEdsOUhsOkhrO0lrPUprPktrP0trQExrQU1rQk1rQ05rRE9rRU9rRlBrR1FrSFFrSVJrSlNrS1RsTFRsTVVsTlZsTlZsT1dsUFhsUVhsUllsU1psVFpsVVttVlxtV11tWF1tWV5tWV9tWl9tW2BuXGFuXWFuXmJuX2NuYGRuYWRvYWVvYmZvY2ZvZGdvZWhwZmlwZ2lwaGpwaGtxaWtxamxxa21xbG1ybW5ybm9ybnBzb3BzcHFzcXJzcnN0c3N0dHR1dHV1dXV1dnZ2d3d2eHh2eXh3eXl3enp3e3t3fHt4fXx4fn14f314gH54gX94goB4g4B4hIF4hYJ4hYN4hoN4h4R4iIV4iYZ4ioZ4i4d4jIh4jYl4jol4j4p3kIt3kYx3kox3k413lI53lY93lo93l5B2mJF2mZJ2mpN2m5N2nJR2nZV1npZ1n5Z1oJd1oZh0opl0o5p0pJp0pZtzppxzp51zqJ5zqZ5yqp9yq6ByrKFxraJxrqJxr6NwsKRwsaVwsqZvs6ZvtKdvtahutqlut6ptuKttuattuqxsu61svK5rva9rvrBqv7BqwbFpwrJpw7NoxLRoxbVnxrVnx7ZmyLdlybhlyrlky7pkzLtjzbxizrxiz71h0L5g0r9g08Bf1MFe1cJe1sNd18Nc2MRb2cVa2sZa28dZ3MhY3slX38pW4MtV4cxU4sxT481S5M5R5c9Q5tBP6NFO6dJN6tNM69RL7NVK7dZI7tdH79hG8dlE8tpD89pC9NtA9dw/9t09+N47+d86+uA4++E2/eI0/eMz/eU0/eY2/ec3",
 	grey: "AAAAAQEBAgICAwMDBAQEBQUFBgYGBwcHCAgICQkJCgoKCwsLDAwMDQ0NDg4ODw8PEBAQEREREhISExMTFBQUFRUVFhYWFxcXGBgYGRkZGhoaGxsbHBwcHR0dHh4eHx8fICAgICAgIiIiIyMjJCQkJCQkJiYmJycnKCgoKCgoKioqKysrLCwsLCwsLi4uLy8vMDAwMDAwMjIyMzMzNDQ0NDQ0NjY2Nzc3ODg4ODg4Ojo6Ozs7PDw8PDw8Pj4+Pz8/QEBAQUFBQUFBQ0NDRERERUVFRkZGR0dHSEhISUlJSUlJS0tLTExMTU1NTk5OT09PUFBQUVFRUVFRU1NTVFRUVVVVVlZWV1dXWFhYWVlZWVlZW1tbXFxcXV1dXl5eX19fYGBgYWFhYWFhY2NjZGRkZWVlZmZmZ2dnaGhoaWlpaWlpa2trbGxsbW1tbm5ub29vcHBwcXFxcXFxc3NzdHR0dXV1dnZ2d3d3eHh4eXl5eXl5e3t7fHx8fX19fn5+f39/gICAgYGBgoKCg4ODg4ODhYWFhoaGh4eHiIiIiYmJioqKi4uLjIyMjY2Njo6Oj4+PkJCQkZGRkpKSk5OTk5OTlZWVlpaWl5eXmJiYmZmZmpqam5ubnJycnZ2dnp6en5+foKCgoaGhoqKio6Ojo6OjpaWlpqamp6enqKioqampqqqqq6urrKysra2trq6ur6+vsLCwsbGxsrKys7Ozs7OztbW1tra2t7e3uLi4ubm5urq6u7u7vLy8vb29vr6+v7+/wMDAwcHBwsLCw8PDw8PDxcXFxsbGx8fHyMjIycnJysrKy8vLzMzMzc3Nzs7Oz8/P0NDQ0dHR0tLS09PT09PT1dXV1tbW19fX2NjY2dnZ2tra29vb3Nzc3d3d3t7e39/f4ODg4eHh4uLi4+Pj4+Pj5eXl5ubm5+fn6Ojo6enp6urq6+vr7Ozs7e3t7u7u7+/v8PDw8fHx8vLy8/Pz8/Pz9fX19vb29/f3+Pj4+fn5+vr6+/v7/Pz8/f39/v7+////",
 	difference: "OkzAO03BPE/DPlHEP1PGQFTHQVbJQljKQ1rMRVvNRl3PR1/QSGDRSWLTS2TUTGbWTWfXTmnYUGvaUWzbUm7cU3DdVXHeVnPgV3XhWHbiWnjjW3nkXHvlXX3mX37nYIDoYYLqY4PqZIXrZYbsZ4jtaInuaYvva43wbI7xbZDxb5HycJPzcZT0c5X0dJf1dZj2d5r2eJv3ep34e574fKD5fqH5f6L6gKT6gqX7g6b7haj7hqn8h6r8iaz8iq39i679ja/9jrH9kLL+kbP+krT+lLX+lbf+l7j+mLn+mbr+m7v+nLz+nb3+n77+oL/+osD+o8H+pML+psP9p8T9qMX9qsb9q8f8rMj8rsn8r8r7sMv7ssv7s8z6tM36ts75t8/5uM/4udD4u9H3vNH2vdL2vtP1wNP1wdT0wtTzw9XyxdXyxtbxx9bwyNfvydfuytjuzNjtzdnsztnrz9nq0Nrp0dro0trn09vm1dvl1tvk19vi2Nvh2dzg2tzf29ze3Nzd3dzb3tva39vZ4NrX4drW4tnU49nT5NjR5djQ5tfP59bN59bM6NXK6dTJ6tPH69PG7NLE7NHD7dDB7c/A7s++786878278My58cu48cq28sm18siz8sey88aw88Wv9MSt9MOr9MKq9cGo9cCn9b+l9r2k9ryi9rug9rqf9rmd9rec9raa97WY97OX97KV97GU97CS966R962P9quN9qqM9qmK9qeJ9qaH9qSG9qOE9aGC9aCB9Z5/9J1+9Jt89Jp785h585Z485V28pN18pFz8ZBy8Y5w8I1v8Itt74ls7odq7oZp7YRn7IJm7IBk639j6n1h6ntg6Xle6Hdd53Vc5nRa5nJZ5XBX5G5W42xU4mpT4WhS4GZQ32RP3mJO3WBM3F5L21xK2lpI2VhH2FZG11RE1lJD1E9C001A0ks/0Uk+z0Y9zkQ8zUI6zD85yj04yTs3yDg1xjU0xTIzxDAywi0xwSowvyguviMtvB8suxoruRYquBEptg0otQgnswMm"
-}, Le = [
+}, ze = [
 	"viridis",
 	"inferno",
 	"cividis",
 	"grey"
-], Re = [
+], Be = [
 	"#e69f00",
 	"#0072b2",
 	"#009e73",
 	"#d55e00",
 	"#56b4e9"
-], ze = /* @__PURE__ */ new Map();
-function Be(e) {
-	let t = ze.get(e);
-	return t || ze.set(e, t = Pe(Ie[e])), t;
+], Ve = /* @__PURE__ */ new Map();
+function He(e) {
+	let t = Ve.get(e);
+	return t || Ve.set(e, t = Ie(Re[e])), t;
 }
-function Ve(e) {
+function Ue(e) {
 	return e > 0 ? Math.min(255, Math.floor(e * 256)) : 0;
 }
-function He(e, t, n, r, i = () => 1) {
+function We(e, t, n, r, i = () => 1) {
 	for (let a = 0; a < e.length; a++) {
-		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * Ve(t(o)) : 0;
+		let o = e[a], s = !Number.isNaN(o), c = s ? 3 * Ue(t(o)) : 0;
 		for (let e = 0; e < 3; e++) r[4 * a + e] = s ? n[c + e] : 0;
 		r[4 * a + 3] = s ? 255 * i(a) : 0;
 	}
 }
 // src/maps/format.ts
-var Ue = "−", We = "—";
-function H(e) {
+var Ge = "−", Ke = "—";
+function B(e) {
 	let t = 100 * e, n = Math.abs(t);
-	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${Ue}0.001 %` : "<0.001 %" : `${Ye(t, n >= 89.95 ? 3 : 2)} %` : We;
-}
-function Ge(e) {
-	let t = H(e);
-	return e > 0 && /^\d/.test(t) ? `+${t}` : t;
-}
-function U(e) {
-	return Number.isFinite(e) ? `${W(100 * e)} %` : We;
-}
-function Ke(e, t) {
-	let n = e / t;
-	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : Ye(n, 2) : We;
+	return Number.isFinite(t) ? n === 0 ? "0 %" : n < .001 ? t < 0 ? `>${Ge}0.001 %` : "<0.001 %" : `${Ze(t, n >= 89.95 ? 3 : 2)} %` : Ke;
 }
 function qe(e) {
-	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? Ye(e, 2) : Je(e)} px` : We;
+	let t = B(e);
+	return e > 0 && /^\d/.test(t) ? `+${t}` : t;
 }
-function Je(e) {
-	return e.toFixed(0).replace("-", Ue);
+function V(e) {
+	return Number.isFinite(e) ? `${H(100 * e)} %` : Ke;
 }
-function W(e) {
-	let t = Ye(e, 3);
+function Je(e, t) {
+	let n = e / t;
+	return Number.isFinite(n) ? n > 0 && n < .001 ? "<0.001" : Ze(n, 2) : Ke;
+}
+function Ye(e) {
+	return Number.isFinite(e) ? `${Math.abs(e) < 10 ? Ze(e, 2) : Xe(e)} px` : Ke;
+}
+function Xe(e) {
+	return e.toFixed(0).replace("-", Ge);
+}
+function H(e) {
+	let t = Ze(e, 3);
 	return t.includes(".") ? t.replace(/\.?0+$/, "") : t;
 }
-function Ye(e, t) {
+function Ze(e, t) {
 	if (e === 0) return "0";
 	let n = e.toExponential(t - 1), r = Number(n.slice(n.indexOf("e") + 1)), i = Math.min(100, Math.max(0, t - 1 - r));
-	return Number(n).toFixed(i).replace("-", Ue);
+	return Number(n).toFixed(i).replace("-", Ge);
 }
 // src/maps/scale.ts
-var Xe = 3, Ze = .12;
-function Qe(e, t) {
-	let n = et(e, t);
-	if (!(Number.isFinite(n) && n > 0)) return tt(e, n);
+var Qe = 3, $e = .12;
+function et(e, t) {
+	let n = nt(e, t);
+	if (!(Number.isFinite(n) && n > 0)) return rt(e, n);
 	let r = t.maximum > n;
 	return {
 		name: e,
-		position: e === "logarithmic" ? nt(n) : (e) => rt(e / n),
-		ticks: it(e, n, t, r),
-		words: ct(e, n, t, r),
+		position: e === "logarithmic" ? it(n) : (e) => at(e / n),
+		ticks: ot(e, n, t, r),
+		words: ut(e, n, t, r),
 		clipped: r
 	};
 }
-function $e(e) {
-	let t = "difference";
+function tt(e, t = "difference") {
+	let n = "difference";
 	if (!(Number.isFinite(e) && e > 0)) return {
-		name: t,
+		name: n,
 		position: () => .5,
 		ticks: [{
 			position: .5,
 			label: "0"
 		}],
-		words: e === 0 ? "no difference" : "the difference is not a number",
+		words: e === 0 ? `no ${t}` : `the ${t} is not a number`,
 		clipped: !1
 	};
-	let n = [`−${U(e)}`, `+${U(e)}`];
+	let r = [`−${V(e)}`, `+${V(e)}`];
 	return {
-		name: t,
-		position: (t) => Number.isNaN(t) ? .5 : rt(.5 + t / (2 * e)),
+		name: n,
+		position: (t) => Number.isNaN(t) ? .5 : at(.5 + t / (2 * e)),
 		ticks: [
 			{
 				position: 0,
-				label: n[0]
+				label: r[0]
 			},
 			{
 				position: .5,
@@ -543,17 +543,17 @@ function $e(e) {
 			},
 			{
 				position: 1,
-				label: n[1]
+				label: r[1]
 			}
 		],
-		words: `${n[0]} to ${n[1]}, centred on no difference`,
+		words: `${r[0]} to ${r[1]}, centred on ${t === "weight" ? "0" : "no difference"}`,
 		clipped: !1
 	};
 }
-function et(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
+function nt(e, { maximum: t, shared: n, uniform: r, ceiling: i }) {
 	return e === "uniform" ? i * r : e === "shared" ? n : t;
 }
-function tt(e, t) {
+function rt(e, t) {
 	return {
 		name: e,
 		position: () => 0,
@@ -565,31 +565,31 @@ function tt(e, t) {
 		clipped: !1
 	};
 }
-function nt(e) {
-	return (t) => rt(1 + Math.log10(t / e) / Xe);
+function it(e) {
+	return (t) => at(1 + Math.log10(t / e) / Qe);
 }
-function rt(e) {
+function at(e) {
 	return e > 0 ? Math.min(1, e) : 0;
 }
-function it(e, t, { ceiling: n }, r) {
+function ot(e, t, { ceiling: n }, r) {
 	let i = r ? "≥" : "";
-	return e === "logarithmic" ? st(t) : e === "uniform" ? at(n, "×", i) : at(100 * t, " %", i);
+	return e === "logarithmic" ? lt(t) : e === "uniform" ? st(n, "×", i) : st(100 * t, " %", i);
 }
-function at(e, t, n) {
-	let r = ot(e / 4), i = [{
+function st(e, t, n) {
+	let r = ct(e / 4), i = [{
 		position: 0,
 		label: "0"
 	}];
 	for (let n = 1; n * r < .88 * e; n++) i.push({
 		position: n * r / e,
-		label: `${W(n * r)}${t}`
+		label: `${H(n * r)}${t}`
 	});
 	return [...i, {
 		position: 1,
-		label: `${n}${W(e)}${t}`
+		label: `${n}${H(e)}${t}`
 	}];
 }
-function ot(e) {
+function ct(e) {
 	let t = 10 ** Math.floor(Math.log10(e));
 	return ([
 		1,
@@ -598,42 +598,42 @@ function ot(e) {
 		10
 	].find((n) => n * t >= e * (1 - 1e-9)) ?? 10) * t;
 }
-function st(e) {
-	let t = nt(e), n = [], r = Math.floor(Math.log10(100 * e));
-	for (let e = r - Xe; e <= r; e++) {
+function lt(e) {
+	let t = it(e), n = [], r = Math.floor(Math.log10(100 * e));
+	for (let e = r - Qe; e <= r; e++) {
 		let r = t(10 ** e / 100);
 		r > 0 && r < .88 && n.push({
 			position: r,
-			label: U(10 ** e / 100)
+			label: V(10 ** e / 100)
 		});
 	}
-	let i = n.every((e) => e.position > Ze), a = {
+	let i = n.every((e) => e.position > $e), a = {
 		position: 0,
-		label: `≤${U(e / 10 ** Xe)}`
+		label: `≤${V(e / 10 ** Qe)}`
 	};
 	return [
 		...i ? [a] : [],
 		...n,
 		{
 			position: 1,
-			label: U(e)
+			label: V(e)
 		}
 	];
 }
-function ct(e, t, n, r) {
-	let { maximum: i, uniform: a, ceiling: o } = n, s = r ? `; higher values, up to ${W(i / a)} times, have the top colour` : "";
+function ut(e, t, n, r) {
+	let { maximum: i, uniform: a, ceiling: o } = n, s = r ? `; higher values, up to ${H(i / a)} times, have the top colour` : "";
 	switch (e) {
-		case "linear": return `0 to this map's maximum, ${U(t)}`;
-		case "shared": return `0 to the maximum of all heads of this layer, ${U(t)}`;
-		case "uniform": return `0 to ${W(o)} times uniform attention, ${U(t)}${s}`;
-		case "logarithmic": return `logarithmic, from ${U(t / 10 ** Xe)} and less to this map's maximum, ${U(t)}`;
+		case "linear": return `0 to this map's maximum, ${V(t)}`;
+		case "shared": return `0 to the maximum of all heads of this layer, ${V(t)}`;
+		case "uniform": return `0 to ${H(o)} times uniform attention, ${V(t)}${s}`;
+		case "logarithmic": return `logarithmic, from ${V(t / 10 ** Qe)} and less to this map's maximum, ${V(t)}`;
 	}
 }
 // src/maps/mass.ts
-function lt(e, t) {
+function dt(e, t) {
 	if (!(t >= 0 && t <= 1)) throw RangeError(`mass must be from 0 to 1; found ${t}`);
-	let n = ut(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
-	for (let o of dt(e)) {
+	let n = ft(e), r = new Uint8Array(e.length), [i, a] = [0, 0];
+	for (let o of pt(e)) {
 		let s = e[o];
 		if (i >= t * n * .999999999999 || s === 0) break;
 		r[o] = 1, i += s, a++;
@@ -644,7 +644,7 @@ function lt(e, t) {
 		held: n > 0 ? Math.min(1, i / n) : 0
 	};
 }
-function ut(e) {
+function ft(e) {
 	let t = 0;
 	for (let n = 0; n < e.length; n++) {
 		let r = e[n];
@@ -653,18 +653,18 @@ function ut(e) {
 	}
 	return t;
 }
-function dt(e) {
+function pt(e) {
 	return Uint32Array.from({ length: e.length }, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n);
 }
 // src/state/crops.ts
-var ft = [
+var mt = [
 	0,
 	0,
 	1,
 	1
 ];
-function pt(e, t) {
-	if (!e.box || !t.box || e.original === null || e.original !== t.original) return ft;
+function ht(e, t) {
+	if (!e.box || !t.box || e.original === null || e.original !== t.original) return mt;
 	let [n, r, i, a] = t.box, [o, s, c, l] = e.box, [u, d] = [a - r, i - n];
 	return [
 		(s - r) / u,
@@ -674,19 +674,28 @@ function pt(e, t) {
 	];
 }
 // src/maps/resample.ts
-var mt = 1e-9;
-function ht(e, t, n, r = ft) {
-	let [i, a, o, s] = r, c = gt(t[0], n[0], i, o), l = gt(t[1], n[1], a, s), u = new Float64Array(n[0] * n[1]);
+var gt = 1e-9;
+function _t(e, t, n, r = mt) {
+	let [i, a, o, s] = r, c = yt(t[0], n[0], i, o), l = yt(t[1], n[1], a, s), u = new Float64Array(n[0] * n[1]);
 	for (let r of c) for (let i of l) {
 		let a = Number.isNaN(r.share + i.share) ? NaN : e[r.from * t[1] + i.from];
 		u[r.to * n[1] + i.to] += a * r.share * i.share;
 	}
 	return Float32Array.from(u);
 }
-function gt(e, t, n, r) {
+function vt(e, t, n) {
+	let r = (e) => Math.min(1, n.grid[e] * n.patch_size[e] / (t.grid[e] * t.patch_size[e]));
+	return _t(e, t.grid, n.grid, [
+		0,
+		0,
+		r(0),
+		r(1)
+	]);
+}
+function yt(e, t, n, r) {
 	let i = (i) => {
 		let a = e * (n + (r - n) * i / t);
-		return Math.abs(a - Math.round(a)) < mt ? Math.round(a) : a;
+		return Math.abs(a - Math.round(a)) < gt ? Math.round(a) : a;
 	};
 	return Array.from({ length: t }, (t, n) => {
 		let [r, a] = [i(n), i(n + 1)];
@@ -706,38 +715,116 @@ function gt(e, t, n, r) {
 		});
 	}).flat();
 }
+// src/state/lattices.ts
+function U(e, t) {
+	if (t !== "mean") return e.layers[t]?.arrangement ?? {
+		queries: e.layout,
+		keys: e.layout
+	};
+	let n = U(e, 0);
+	return e.layers.every(({ arrangement: t }) => {
+		let r = t ?? {
+			queries: e.layout,
+			keys: e.layout
+		};
+		return xt(r.queries, n.queries) && xt(r.keys, n.keys);
+	}) ? n : {
+		queries: e.layout,
+		keys: e.layout
+	};
+}
+function bt(e, t) {
+	return t === "from" ? {
+		asked: e.queries,
+		shown: e.keys
+	} : {
+		asked: e.keys,
+		shown: e.queries
+	};
+}
+function xt(e, t) {
+	return e === t || String(e.grid) === String(t.grid) && String(e.prefix) === String(t.prefix);
+}
+function St({ grid: e, prefix: t }) {
+	let n = e[0] * e[1];
+	return {
+		patches: n,
+		prefix: t.length,
+		tokens: t.length + n
+	};
+}
+function W({ row: e, column: t }, n, r) {
+	let i = (e, t) => {
+		let i = (e + .5) * n.patch_size[t];
+		return Math.max(0, Math.min(r.grid[t] - 1, Math.floor(i / r.patch_size[t])));
+	};
+	return {
+		row: i(e, 0),
+		column: i(t, 1)
+	};
+}
+function Ct({ grid: e, patch_size: t }, { input_size: n }) {
+	return [e[0] * t[0] / n[0], e[1] * t[1] / n[1]];
+}
 // src/state/query.ts
-var _t = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, vt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
-function yt(e, t) {
+var wt = /^(0|[1-9]\d{0,4}),(0|[1-9]\d{0,4})$/, Tt = /* @__PURE__ */ new Map([["cls", "class token"], ["dist", "distillation token"]]);
+function Et(e, t) {
 	return `${e},${t}`;
 }
 function G(e, t) {
-	let { prefix: n, grid: r } = t.layout, i = n.indexOf(e);
-	if (i >= 0) return {
+	let { grid: n } = t.layout;
+	if (kt(t).includes(e)) return {
 		kind: "prefix",
-		token: i,
 		name: e
 	};
 	if (e === "mean") return { kind: "mean" };
-	if (e === "pool") return t.images.every((e) => e.pool) ? { kind: "pool" } : null;
-	let [, a, o] = (_t.exec(e) ?? []).map(Number);
-	return a === void 0 || o === void 0 || a >= r[0] || o >= r[1] ? null : {
+	if (e === t.reading?.query) return At(t) ? { kind: "pool" } : null;
+	let [, r, i] = (wt.exec(e) ?? []).map(Number);
+	return r === void 0 || i === void 0 || r >= n[0] || i >= n[1] ? null : {
 		kind: "patch",
-		token: n.length + a * r[1] + o,
-		row: a,
-		column: o
+		row: r,
+		column: i
 	};
 }
-function bt(e) {
-	let t = e.layout.prefix.map((e) => ({
+function Dt(e, t, n) {
+	if (e.kind === "prefix") {
+		let n = t.prefix.indexOf(e.name);
+		return n >= 0 ? n : null;
+	}
+	if (e.kind !== "patch" || t.grid[0] * t.grid[1] === 0) return null;
+	let { row: r, column: i } = W(e, n.layout, t);
+	return t.prefix.length + r * t.grid[1] + i;
+}
+function Ot(e, t, n) {
+	let r = G(e, n);
+	if (r?.kind !== "patch") return e;
+	let { row: i, column: a } = W(W(r, n.layout, t), t, n.layout);
+	return Et(i, a);
+}
+function kt(e) {
+	let t = e.layers.flatMap(({ arrangement: e }) => e?.queries.prefix ?? []);
+	return [.../* @__PURE__ */ new Set([...e.layout.prefix, ...t])];
+}
+function At(e) {
+	return e.images.every((e) => e.pool);
+}
+function jt(e) {
+	let t = kt(e).map((e) => ({
 		query: e,
-		label: xt(e),
-		title: St(e)
-	})), n = e.images.every((e) => e.pool) ? [{
-		query: "pool",
-		label: "Pool",
-		title: "the pooling head's own query, in the last layer"
-	}] : [];
+		label: Mt(e),
+		title: Nt(e)
+	})), n = e.reading && At(e) ? [{
+		pool: {
+			query: "pool",
+			label: "Pool",
+			title: "the pooling head's own query, in the last layer"
+		},
+		cls: {
+			query: "cls",
+			label: "CLS",
+			title: "the class token's, in class attention after the last layer"
+		}
+	}[e.reading.query]] : [];
 	return [
 		...t,
 		...n,
@@ -748,37 +835,48 @@ function bt(e) {
 		}
 	];
 }
-function xt(e) {
+function Mt(e) {
 	let t = /^reg(\d+)$/.exec(e);
 	return t ? `R${t[1]}` : e.toUpperCase();
 }
-function St(e) {
+function Nt(e) {
 	let t = /^reg(\d+)$/.exec(e);
-	return t ? `register ${t[1]}` : vt.get(e) ?? `token ${e}`;
+	return t ? `register ${t[1]}` : Tt.get(e) ?? `token ${e}`;
 }
-function Ct(e, t) {
-	let n = G(e, t);
-	return e === "outside" ? "a place outside a crop" : n ? n.kind === "prefix" ? St(n.name) : n.kind === "patch" ? `patch row ${n.row}, column ${n.column}` : n.kind === "mean" ? "mean over the patch queries" : "pooling head's query" : e;
+function Pt(e, t, n = t.layout) {
+	let r = G(e, t);
+	if (e === "outside") return "a place outside a crop";
+	if (!r) return e;
+	if (r.kind === "prefix") return Nt(r.name);
+	if (r.kind === "patch") {
+		let { row: e, column: i } = W(r, t.layout, n);
+		return `patch row ${e}, column ${i}`;
+	}
+	return r.kind === "mean" ? "mean over the patch queries" : e === "pool" ? "pooling head's query" : Nt(e);
 }
-function wt(e, t) {
-	let n = Ct(e, t);
-	return /^(class|distillation|mean|pooling)/.test(n) ? `the ${n}` : n;
+function Ft(e, t, n = t.layout) {
+	let r = Pt(e, t, n);
+	return /^(class|distillation|mean|pooling)/.test(r) ? `the ${r}` : r;
 }
-var Tt = "outside";
-function Et(e, t, n, r = ft) {
+var It = "outside";
+function Lt(e, t, n, r = mt) {
 	let i = G(e, t);
 	if (i?.kind !== "patch") return e;
 	let a = (e, i) => {
 		let a = (e + .5) / t.layout.grid[i];
 		return Math.floor((a - r[i]) / (r[i + 2] - r[i]) * n.layout.grid[i]);
 	}, [o, s] = [a(i.row, 0), a(i.column, 1)];
-	return o >= 0 && s >= 0 && o < n.layout.grid[0] && s < n.layout.grid[1] ? yt(o, s) : Tt;
+	return o >= 0 && s >= 0 && o < n.layout.grid[0] && s < n.layout.grid[1] ? Et(o, s) : It;
 }
-function Dt(e, t, n, r) {
-	let [i, a] = r.layout.grid, o = G(e, r);
-	if (o?.kind !== "patch") return yt(Math.floor(i / 2), Math.floor(a / 2));
-	let s = (e, t) => Math.min(t - 1, Math.max(0, e));
-	return yt(s(o.row + t, i), s(o.column + n, a));
+function Rt(e, t, n, r, i = r.layout) {
+	let [a, o] = i.grid, s = G(e, r), c = s?.kind === "patch" ? W(s, r.layout, i) : {
+		row: Math.floor(a / 2) - t,
+		column: Math.floor(o / 2) - n
+	}, l = (e, t) => Math.min(t - 1, Math.max(0, e)), { row: u, column: d } = W({
+		row: l(c.row + t, a),
+		column: l(c.column + n, o)
+	}, i, r.layout);
+	return Et(u, d);
 }
 // src/state/views.ts
 function K(e) {
@@ -793,20 +891,12 @@ function q(e, t) {
 function J(e, t) {
 	return q(e, t).images[K(e)[t]?.image ?? 0] ?? e.looks[0].images[0];
 }
-function Ot({ layout: e }) {
-	let t = e.grid[0] * e.grid[1], n = e.prefix.length;
-	return {
-		patches: t,
-		prefix: n,
-		tokens: n + t
-	};
-}
-function kt(e, t, n) {
+function zt(e, t, n) {
 	let r = K(e)[t]?.image, i = K(e).findIndex((e) => e.look === n && e.image === r);
 	return i >= 0 ? i : null;
 }
 // src/attention/average.ts
-function At(e, t, n, r, i) {
+function Bt(e, t, n, r, i) {
 	r.fill(0);
 	for (let a = 0; a < e.heads; a++) {
 		let o = n === "from" ? e.row(a, t, i) : e.column(a, t, i);
@@ -818,93 +908,115 @@ function At(e, t, n, r, i) {
 function Y(e) {
 	return typeof e == "object" && "values" in e;
 }
-function jt(e, t) {
+function Vt(e, t) {
 	let n = q(e.payload, t.view), r = G(t.query, n);
-	return t.query === "outside" ? { absent: "only one of the crops reaches it" } : r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? Pt(e, t) : Ft(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
+	return t.query === "outside" ? { absent: "only one of the crops reaches it" } : r ? t.direction === "to" && r.kind !== "patch" && r.kind !== "prefix" ? { absent: "nothing attends to a mean of queries: choose a patch or a prefix token" } : r.kind === "pool" ? Wt(e, t) : Gt(e, t, r, t.layer === "mean" ? n.layers.map((e, t) => t) : [t.layer]) : { absent: `this model has no query “${t.query}”` };
 }
-function Mt(e, t, n) {
-	let r = J(e.payload, t), { patches: i, tokens: a } = Ot(q(e.payload, t));
+function Ht(e, t, n) {
+	let r = J(e.payload, t), { layout: i } = q(e.payload, t), { patches: a, tokens: o } = St(i);
 	if (!r.rollout) return { absent: r.rollout_absent ?? "there is no rollout" };
-	let o = e.numbers(r.rollout), s = Math.min(n, o.length / i - 1);
-	return Rt(o.subarray(s * i, (s + 1) * i), /* @__PURE__ */ new Float32Array(), 1 / a, 1);
+	let s = e.numbers(r.rollout), c = Math.min(n, s.length / a - 1);
+	return Yt(s.subarray(c * a, (c + 1) * a), i, [], 1 / o, 1);
 }
-function Nt(e, t) {
+function Ut(e, t) {
 	if (t.layer === "mean") return NaN;
-	let n = t.query === "pool" ? J(e.payload, t.view).pool : null, r = (n ? n.shape[0] : q(e.payload, t.view).layers[t.layer]?.heads) ?? 0, i = 0;
-	for (let n = 0; n < r; n++) {
-		let r = jt(e, {
+	let n = q(e.payload, t.view), r = G(t.query, n)?.kind === "pool" ? J(e.payload, t.view).pool : null, i = (r ? r.shape[0] : n.layers[t.layer]?.heads) ?? 0, a = 0;
+	for (let n = 0; n < i; n++) {
+		let r = Vt(e, {
 			...t,
 			head: n
 		});
-		Y(r) && (i = Math.max(i, r.maximum));
+		Y(r) && (a = Math.max(a, r.maximum));
 	}
-	return i;
+	return a;
 }
-function Pt(e, { view: t, layer: n, head: r }) {
-	let i = J(e.payload, t), a = q(e.payload, t), { patches: o } = Ot(a), s = a.layers.length - 1;
-	if (!i.pool) return { absent: "this model has no pooling head" };
-	if (n !== s) return { absent: `the pooling head reads the last layer, ${s}` };
-	let [c = 0, l = 0] = i.pool.shape, u = e.numbers(i.pool);
-	if (r !== "mean" && r >= c) return { absent: `the pooling head has ${c} heads` };
-	let d = new Float32Array(l), f = r === "mean" ? Array.from({ length: c }, (e, t) => t) : [r];
-	for (let e of f) for (let t = 0; t < l; t++) d[t] += u[e * l + t] / f.length;
-	return Rt(d.subarray(l - o), d.subarray(0, l - o), 1 / l, 1);
+function Wt(e, { view: t, layer: n, head: r }) {
+	let i = J(e.payload, t), a = q(e.payload, t), o = a.layers.length - 1;
+	if (!i.pool || !a.reading) return { absent: "this model has no pooling head" };
+	let s = a.reading.query === "pool" ? "the pooling head" : "class attention";
+	if (n !== o) return { absent: `${s} reads the last layer, ${o}` };
+	let { keys: c } = a.reading, { prefix: l } = St(c), [u = 0, d = 0] = i.pool.shape, f = e.numbers(i.pool);
+	if (r !== "mean" && r >= u) return { absent: `${s} has ${u} heads` };
+	let p = new Float32Array(d), m = r === "mean" ? Array.from({ length: u }, (e, t) => t) : [r];
+	for (let e of m) for (let t = 0; t < d; t++) p[t] += f[e * d + t] / m.length;
+	return Yt(p.subarray(l), c, p.subarray(0, l), 1 / d, 1);
 }
-function Ft(e, t, n, r) {
-	let { tokens: i, prefix: a } = Ot(q(e.payload, t.view)), o = new Float32Array(i), s = new Float32Array(i), c = new Float32Array(i), l = 0, u = "";
-	for (let a of r) {
-		let r = e.layer(t.view, a);
+function Gt(e, t, n, r) {
+	let i = q(e.payload, t.view), { shown: a } = bt(U(i, t.layer), t.direction), { tokens: o, prefix: s } = St(a), c = new Float32Array(o), l = /* @__PURE__ */ new Set(), u = 0, d = "";
+	for (let s of r) {
+		let r = e.layer(t.view, s);
 		if (r.kind === "pending") return "pending";
-		if (r.kind === "absent") u = `layer ${a}: ${r.absent}`;
-		else if (t.head !== "mean" && t.head >= r.layer.heads) u = `layer ${a} has ${r.layer.heads} heads`;
+		let f = r.kind === "absent" ? r.absent : Kt(r.layer, t, n, i, s);
+		if (typeof f == "string") d = `layer ${s}${f.startsWith(" ") ? "" : ": "}${f}`;
 		else {
-			It(r.layer, t, n, s, c);
-			for (let e = 0; e < i; e++) o[e] += s[e];
-			l++;
+			let { shown: e } = bt(U(i, s), t.direction), n = xt(e, a) ? f : Jt(f, e, a);
+			for (let e = 0; e < o; e++) c[e] += n[e];
+			l.add(r.kind === "ready" ? r.layer.uniform : NaN), u++;
 		}
 	}
-	if (l === 0) return { absent: u };
-	for (let e = 0; e < i; e++) o[e] /= l;
-	return Rt(o.subarray(a), o.subarray(0, a), 1 / i, l);
+	if (u === 0) return { absent: d };
+	for (let e = 0; e < o; e++) c[e] /= u;
+	let f = l.size === 1 ? [...l][0] : 1 / o;
+	return Yt(c.subarray(s), a, c.subarray(0, s), f, u);
 }
-function It(e, { head: t, direction: n }, r, i, a) {
-	if (r.kind === "mean") Lt(e, t, i);
-	else if (r.kind === "pool") throw Error("a pooling head's row is not computed from a layer");
-	else t === "mean" ? At(e, r.token, n, i, a) : n === "from" ? e.row(t, r.token, i) : e.column(t, r.token, i);
+function Kt(e, { head: t, direction: n }, r, i, a) {
+	if (t !== "mean" && t >= e.heads) return ` has ${e.heads} heads`;
+	let o = new Float32Array(n === "from" ? e.keys : e.queries);
+	if (r.kind === "mean") return qt(e, t, o);
+	let s = Dt(r, bt(U(i, a), n).asked, i);
+	return s === null ? " has no such token" : t === "mean" ? Bt(e, s, n, o, new Float32Array(o.length)) : n === "from" ? e.row(t, s, o) : e.column(t, s, o);
 }
-function Lt(e, t, n) {
-	if (t !== "mean") return n.set(e.meanRow(t));
-	n.fill(0);
+function qt(e, t, n) {
+	if (t !== "mean") return e.meanRow(t);
 	for (let t = 0; t < e.heads; t++) {
 		let r = e.meanRow(t);
 		for (let t = 0; t < n.length; t++) n[t] += r[t] / e.heads;
 	}
+	return n;
 }
-function Rt(e, t, n, r) {
-	let i = 0, a = 0;
-	for (let t of e) i = Math.max(i, t), a += t;
-	return Number.isFinite(t.reduce((e, t) => e + t, a)) ? {
+function Jt(e, t, n) {
+	let r = n.prefix.map((n) => e[t.prefix.indexOf(n)] ?? 0), i = vt(e.subarray(t.prefix.length), t, n);
+	return Float32Array.from([...r, ...i]);
+}
+function Yt(e, t, n, r, i) {
+	let [a, o, s] = [
+		0,
+		0,
+		0
+	];
+	for (let t of e) a = Math.min(a, t), o = Math.max(o, t), s += t;
+	return Number.isFinite(Array.from(n).reduce((e, t) => e + t, s)) ? {
 		values: e,
-		prefix: t,
-		maximum: i,
-		total: a,
-		uniform: n,
-		layers: r
+		lattice: t,
+		prefix: Float32Array.from(n),
+		maximum: o,
+		minimum: a,
+		total: s,
+		uniform: r,
+		layers: i
 	} : { absent: "some of its weights are not numbers" };
 }
+function Xt(e, t) {
+	let n = q(e.payload, t.view), r = G(t.query, n);
+	if (t.layer === "mean" || r?.kind !== "patch") return null;
+	let i = e.layer(t.view, t.layer), { asked: a, shown: o } = bt(U(n, t.layer), t.direction), s = Dt(r, a, n);
+	if (i.kind !== "ready" || s === null) return null;
+	let c = i.layer.reach(s, t.direction)?.subarray(o.prefix.length);
+	return c && !c.every((e) => e === 1) ? c : null;
+}
 // src/engine/pane.ts
-function zt(e) {
+function Zt(e) {
 	return e.readout;
 }
-function Bt(e, t, n) {
-	return t ?? e.locked.at(-1) ?? zt(n);
+function Qt(e, t, n) {
+	return t ?? e.locked.at(-1) ?? Zt(n);
 }
-function Vt(e, t, n) {
-	return Wt(e, t, t.shown, n);
+function $t(e, t, n) {
+	return nn(e, t, t.shown, n);
 }
-function Ht(e, t, n) {
+function en(e, t, n) {
 	if (t.compared === null) return null;
-	let [r, i] = [q(e.payload, t.shown), q(e.payload, t.compared)], [a, o] = [J(e.payload, t.shown), J(e.payload, t.compared)], s = (e) => Ut(e, {
+	let [r, i] = [q(e.payload, t.shown), q(e.payload, t.compared)], [a, o] = [J(e.payload, t.shown), J(e.payload, t.compared)], s = (e) => tn(e, {
 		look: r,
 		image: a
 	}, {
@@ -913,52 +1025,73 @@ function Ht(e, t, n) {
 	}), c = t.difference ? {
 		...t,
 		locked: t.locked.slice(-1)
-	} : t, l = Wt(e, {
+	} : t, l = nn(e, {
 		...c,
-		layer: Qt(t.layer, r, i),
-		head: $t(t.head, i),
-		start: Number(Qt(t.start, r, i)),
+		layer: gn(t.layer, r, i),
+		head: _n(t.head, i),
+		start: Number(gn(t.start, r, i)),
 		locked: c.locked.map(s)
 	}, t.compared, n && s(n));
-	return t.difference ? Kt(l, Wt(e, c, t.shown, n)) : l;
+	return t.difference ? cn(l, nn(e, c, t.shown, n)) : l;
 }
-function Ut(e, t, n) {
-	return Et(e, t.look, n.look, pt(n.image, t.image));
+function tn(e, t, n) {
+	return Lt(e, t.look, n.look, ht(n.image, t.image));
 }
-function Wt(e, t, n, r) {
-	let i = q(e.payload, n), a = t.method === "rollout" ? zt(i) : Bt(t, r, i), o = {
+function nn(e, t, n, r) {
+	let i = q(e.payload, n), a = t.method === "rollout" ? Zt(i) : Qt(t, r, i), o = {
 		view: n,
 		layer: t.layer,
 		head: t.head,
 		query: a,
 		direction: t.direction
-	}, s = t.method === "rollout" ? Mt(e, n, t.start) : jt(e, o), c = G(a, i), l = Gt(t, s, t.scale === "shared" && t.method !== "rollout" ? Nt(e, o) : NaN), u = r === null && t.method !== "rollout" ? qt(e, t, o) : [];
+	}, s = t.method === "rollout" ? Ht(e, n, t.start) : Vt(e, o), c = G(a, i), { asked: l, shown: u } = an(t, i, s, c?.kind === "pool"), d = sn(t, s, t.scale === "shared" && t.method !== "rollout" ? Ut(e, o) : NaN), f = r === null && t.method !== "rollout" ? ln(e, t, o) : [];
 	return {
 		view: n,
 		look: i,
 		image: J(e.payload, n),
 		query: a,
-		token: c?.kind === "patch" ? c : null,
+		token: c?.kind === "patch" ? W(c, i.layout, l) : null,
+		asked: l,
+		shown: u,
+		window: t.method === "rollout" || f.length > 0 ? null : Xt(e, o),
 		direction: t.direction,
 		map: s,
 		difference: null,
-		scale: l,
-		colours: t.colours,
-		mask: t.method === "mask" && Y(s) && u.length === 0 ? lt(s.values, t.mass) : null,
-		tinted: u,
-		caption: Jt(t, i, a, s, u.length)
+		scale: d,
+		colours: on(s) ? "difference" : t.colours,
+		mask: t.method === "mask" && Y(s) && f.length === 0 ? rn(s, t.mass) : null,
+		tinted: f,
+		caption: un(t, i, a, s, f.length)
 	};
 }
-function Gt(e, t, n) {
+function rn(e, t) {
+	return dt(on(e) ? e.values.map((e) => Math.max(0, e)) : e.values, t);
+}
+function an(e, t, n, r) {
+	if (e.method === "rollout") return {
+		asked: t.layout,
+		shown: t.layout
+	};
+	let { asked: i, shown: a } = bt(U(t, e.layer), e.direction);
+	return {
+		asked: i,
+		shown: Y(n) ? n.lattice : r && t.reading ? t.reading.keys : a
+	};
+}
+function on(e) {
+	return Y(e) && e.minimum < 0;
+}
+function sn(e, t, n) {
+	if (Y(t) && on(t)) return tt(Math.max(t.maximum, -t.minimum), "weight");
 	let r = Y(t) ? t.maximum : 0, i = Y(t) ? t.uniform : 1;
-	return Qe(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
+	return et(e.scale === "shared" && Number.isNaN(n) ? "linear" : e.scale, {
 		maximum: r,
 		shared: n,
 		uniform: i,
 		ceiling: e.ceiling
 	});
 }
-function Kt(e, t) {
+function cn(e, t) {
 	if (e.map === "pending" || t.map === "pending") return {
 		...e,
 		map: "pending",
@@ -969,7 +1102,7 @@ function Kt(e, t) {
 		...e,
 		caption: `Not the difference, as A has no map: ${t.map.absent}. ${e.caption}`
 	};
-	let n = pt(e.image, t.image), r = ht(t.map.values, t.look.layout.grid, e.look.layout.grid, n), i = e.map.values.map((e, t) => e - r[t]), a = i.filter((e) => !Number.isNaN(e)), o = a.reduce((e, t) => Math.max(e, Math.abs(t)), 0), s = a.reduce((e, t) => e + t, 0), c = String(e.look.layout.grid) === String(t.look.layout.grid) && String(n) === String(ft) ? "" : ", A laid on this grid by area", l = a.length < i.length ? ", where both crops reach" : "";
+	let n = ht(e.image, t.image), r = _t(t.map.values, t.shown.grid, e.shown.grid, n), i = e.map.values.map((e, t) => e - r[t]), a = i.filter((e) => !Number.isNaN(e)), o = a.reduce((e, t) => Math.max(e, Math.abs(t)), 0), s = a.reduce((e, t) => e + t, 0), c = String(e.shown.grid) === String(t.shown.grid) && String(n) === String(mt) ? "" : ", A laid on this grid by area", l = a.length < i.length ? ", where both crops reach" : "";
 	return {
 		...e,
 		difference: {
@@ -977,86 +1110,95 @@ function Kt(e, t) {
 			values: i,
 			prefix: /* @__PURE__ */ new Float32Array(),
 			maximum: o,
+			minimum: -o,
 			total: s
 		},
-		scale: $e(o),
+		scale: tt(o),
 		colours: "difference",
 		mask: null,
 		caption: `B − A${c}${l}. ${e.caption}`
 	};
 }
-function qt(e, t, n) {
+function ln(e, t, n) {
 	if (t.locked.length < 2) return [];
-	let r = q(e.payload, n.view), i = t.locked.flatMap((i, a) => {
-		let o = jt(e, {
+	let r = q(e.payload, n.view), { asked: i } = bt(U(r, n.layer), n.direction), a = t.locked.flatMap((a, o) => {
+		let s = Vt(e, {
 			...n,
-			query: i
+			query: a
 		});
-		return Y(o) ? [{
-			query: i,
-			colour: Re[a % Re.length],
-			words: Ct(i, r),
-			caption: Jt(t, r, i, o, 0),
-			map: o,
-			mask: lt(o.values, t.mass)
+		return Y(s) ? [{
+			query: a,
+			colour: Be[o % Be.length],
+			words: Pt(a, r, i),
+			caption: un(t, r, a, s, 0),
+			map: s,
+			mask: rn(s, t.mass)
 		}] : [];
 	});
-	return i.length > 1 ? i : [];
+	return a.length > 1 ? a : [];
 }
-function Jt(e, t, n, r, i) {
+function un(e, t, n, r, i) {
 	let a = !Y(r) && r !== "pending" ? `: ${r.absent}` : "";
-	if (e.method === "rollout") return `${Zt(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
-	let o = wt(n, t), s = i > 0 ? `What each of ${i} queries attends to` : `What ${o} attends to`;
-	return `${e.direction === "from" ? s : `Who attends to ${i > 0 ? `each of ${i} tokens` : o}`}, ${e.layer === "mean" ? Yt(r, t) : `layer ${e.layer}`}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.`;
+	if (e.method === "rollout") return `${hn(t.conventions.rollout)}, from layer ${e.start} on${a}.`;
+	let { asked: o } = bt(U(t, e.layer), e.direction), s = Ft(n, t, o), c = i > 0 ? `What each of ${i} queries attends to` : `What ${s} attends to`, l = e.direction === "from" ? c : `Who attends to ${i > 0 ? `each of ${i} tokens` : s}`, u = on(r) ? " Some weights are negative: the heads are mixed after the softmax." : "";
+	return `${l}, ${e.layer === "mean" ? fn(r, t) : dn(e.layer, n, t)}, ${e.head === "mean" ? "mean over heads" : `head ${e.head}`}${a}.${u}`;
 }
-function Yt(e, t) {
-	let n = t.layers.length;
-	return Y(e) && e.layers < n ? `mean over ${e.layers} of ${n} layers` : "mean over layers";
+function dn(e, t, n) {
+	if (G(t, n)?.kind === "pool") return t === "pool" ? `layer ${e}` : `class attention after layer ${e}`;
+	let r = n.layers[e]?.arrangement?.words;
+	return `layer ${e}${r ? ` (${r})` : ""}`;
 }
-function Xt(e, t) {
-	return `${H(e.held)} of the mass in ${e.count} of ${t} patches`;
+function fn(e, t) {
+	let n = t.layers.length, r = Y(e) && e.layers < n ? `mean over ${e.layers} of ${n} layers` : "mean over layers";
+	return t.layers.every((e, n) => xt(U(t, n).keys, U(t, 0).keys)) ? r : `${r}, their cells laid on ${t.layout.grid.join(" × ")} by area`;
 }
-function Zt(e) {
+function pn({ mask: e, window: t }) {
+	return e?.chosen ?? t ?? void 0;
+}
+function mn(e, t) {
+	return `${B(e.held)} of the mass in ${e.count} of ${t} patches`;
+}
+function hn(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
 }
-function Qt(e, t, n) {
+function gn(e, t, n) {
 	return e === "mean" || t.layers.length === 1 ? e : Math.round(e * (n.layers.length - 1) / (t.layers.length - 1));
 }
-function $t(e, t) {
+function _n(e, t) {
 	return e === "mean" ? e : Math.min(e, Math.max(...t.layers.map((e) => e.heads)) - 1);
 }
 // src/engine/words.ts
-function en(e, t) {
-	let n = e.look.layout.grid[1], r = `patch row ${Math.floor(t / n)}, column ${t % n}`, i = X(e);
+function vn(e, t) {
+	let n = e.shown.grid[1], r = `patch row ${Math.floor(t / n)}, column ${t % n}`, i = X(e);
 	if (!i) return r;
 	let a = i.values[t] ?? NaN;
-	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => `${H(e.map.values[t] ?? NaN)} of ${e.words}`).join("; ")}` : Number.isNaN(a) ? `${r}: only one of the crops reaches it` : e.difference ? `${r}: ${Ge(a)} beside the first` : `${r}: ${H(a)}, ${Ke(a, i.uniform)} times uniform`;
+	return e.tinted.length > 0 ? `${r}: ${e.tinted.map((e) => `${B(e.map.values[t] ?? NaN)} of ${e.words}`).join("; ")}` : Number.isNaN(a) ? `${r}: only one of the crops reaches it` : e.difference ? `${r}: ${qe(a)} beside the first` : `${r}: ${B(a)}, ${Je(a, i.uniform)} times uniform`;
 }
-function tn(e) {
+function yn(e) {
 	let t = X(e);
 	if (!t) return e.caption;
-	if (e.tinted.length > 0) return `${e.caption} ${e.tinted.map((t) => nn(t, e)).join(" ")}`;
-	let n = on(t, e.look.layout.grid[1], 1)[0], r = rn(e);
-	return `${e.caption} Strongest: ${n ? en(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
+	if (e.tinted.length > 0) return `${e.caption} ${e.tinted.map((t) => bn(t, e)).join(" ")}`;
+	let n = Cn(t, e.shown.grid[1], 1)[0], r = xn(e);
+	return `${e.caption} Strongest: ${n ? vn(e, n.patch) : "none"}.${r ? ` ${r}.` : ""}`;
 }
-function nn({ words: e, map: t }, n) {
-	let [r] = on(t, n.look.layout.grid[1], 1), i = r ? `strongest at row ${r.row}, column ${r.column}, ${H(r.weight)}` : "no weight";
+function bn({ words: e, map: t }, n) {
+	let [r] = Cn(t, n.shown.grid[1], 1), i = r ? `strongest at row ${r.row}, column ${r.column}, ${B(r.weight)}` : "no weight";
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}: ${i}.`;
 }
-function rn(e) {
-	let t = X(e), n = t ? an(t, e.look) : [];
+function xn(e) {
+	let t = X(e), n = t ? Sn(t) : [];
 	if (!t || n.length === 0) return "";
-	let r = n.map(({ name: e, weight: t }) => `${xt(e)} ${H(t)}`).join(", ");
-	return e.direction === "to" ? `Received from ${r}, patches ${W(t.total)}` : `${r}, patches ${H(t.total)}`;
+	let r = n.map(({ name: e, weight: t }) => `${Mt(e)} ${B(t)}`).join(", ");
+	return e.direction === "to" ? `Received from ${r}, patches ${H(t.total)}` : `${r}, patches ${B(t.total)}`;
 }
-function an(e, t) {
-	let n = t.layout.prefix.length - e.prefix.length;
+function Sn(e) {
+	let { prefix: t } = e.lattice, n = t.length - e.prefix.length;
 	return Array.from(e.prefix, (e, r) => ({
-		name: t.layout.prefix[n + r] ?? "",
+		name: t[n + r] ?? "",
 		weight: e
 	}));
 }
-function on(e, t, n) {
+function Cn(e, t, n) {
 	let r = (t) => Math.abs(e.values[t] ?? 0), i = Array.from(e.values, (e, t) => t).filter((t) => !Number.isNaN(e.values[t]));
 	return i.sort((e, t) => r(t) - r(e) || e - t), i.slice(0, n).map((n) => ({
 		patch: n,
@@ -1069,23 +1211,23 @@ function X(e) {
 	return e.difference ?? (Y(e.map) ? e.map : null);
 }
 // src/numbers/csv.ts
-function sn(e, t) {
-	return [e, ...t].map((e) => e.map(cn).join(",") + "\r\n").join("");
+function wn(e, t) {
+	return [e, ...t].map((e) => e.map(Tn).join(",") + "\r\n").join("");
 }
-function cn(e) {
-	let t = typeof e == "number" ? String(e) : ln(e);
+function Tn(e) {
+	let t = typeof e == "number" ? String(e) : En(e);
 	return /[",\r\n]/.test(t) ? `"${t.replaceAll("\"", "\"\"")}"` : t;
 }
-function ln(e) {
+function En(e) {
 	return /^[=+\-@\t\r]/.test(e) ? `'${e}` : e;
 }
 // src/engine/tints.ts
-var un = .2;
-function dn(e, t) {
+var Dn = .2;
+function On(e, t) {
 	let n = 1 / e.length;
 	return e.flatMap(({ mask: e, map: r, colour: i }, a) => Array.from(r.values).flatMap((o, s) => {
 		if (!e.chosen[s]) return [];
-		let c = un + .7 * o / (r.maximum || 1);
+		let c = Dn + .7 * o / (r.maximum || 1);
 		return [{
 			x: s % t + a * n,
 			y: Math.floor(s / t),
@@ -1096,51 +1238,51 @@ function dn(e, t) {
 	}));
 }
 // src/maps/outline.ts
-var [fn, pn, mn, hn] = [
+var [kn, An, jn, Mn] = [
 	0,
 	1,
 	2,
 	3
-], gn = [
+], Nn = [
 	[0, 1],
 	[1, 0],
 	[0, -1],
 	[-1, 0]
 ];
-function _n(e, t) {
-	let n = vn(e, t), r = new Uint8Array(n.length), i = "";
-	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << fn && (i += yn(n, r, e, t[1] + 1));
+function Pn(e, t) {
+	let n = Fn(e, t), r = new Uint8Array(n.length), i = "";
+	for (let e = 0; e < n.length; e++) n[e] & ~r[e] & 1 << kn && (i += In(n, r, e, t[1] + 1));
 	return i;
 }
-function vn(e, [t, n]) {
+function Fn(e, [t, n]) {
 	let r = n + 1, i = new Uint8Array((t + 1) * r), a = (r, i) => r >= 0 && r < t && i >= 0 && i < n && e[r * n + i] > 0;
 	for (let e = 0; e < t; e++) for (let t = 0; t < n; t++) {
 		if (!a(e, t)) continue;
 		let n = e * r + t;
-		a(e - 1, t) || (i[n] |= 1 << fn), a(e, t + 1) || (i[n + 1] |= 1 << pn), a(e + 1, t) || (i[n + r + 1] |= 1 << mn), a(e, t - 1) || (i[n + r] |= 1 << hn);
+		a(e - 1, t) || (i[n] |= 1 << kn), a(e, t + 1) || (i[n + 1] |= 1 << An), a(e + 1, t) || (i[n + r + 1] |= 1 << jn), a(e, t - 1) || (i[n + r] |= 1 << Mn);
 	}
 	return i;
 }
-function yn(e, t, n, r) {
-	let i = n, a = fn, o = `M${n % r} ${Math.floor(n / r)}`;
+function In(e, t, n, r) {
+	let i = n, a = kn, o = `M${n % r} ${Math.floor(n / r)}`;
 	for (;;) {
 		t[i] |= 1 << a;
-		let [s, c] = gn[a];
+		let [s, c] = Nn[a];
 		i += s * r + c;
-		let l = bn(e[i], a);
-		if (i === n && l === fn) return `${o}Z`;
+		let l = Ln(e[i], a);
+		if (i === n && l === kn) return `${o}Z`;
 		l !== a && (o += a % 2 == 0 ? `H${i % r}` : `V${Math.floor(i / r)}`), a = l;
 	}
 }
-function bn(e, t) {
+function Ln(e, t) {
 	let n = (t + 1) % 4;
 	return e & 1 << n ? n : e & 1 << t ? t : (t + 3) % 4;
 }
 // src/maps/smooth.ts
-function xn(e, t, n) {
-	let [r, i] = [Cn(t[0], n), Cn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
+function Rn(e, t, n) {
+	let [r, i] = [Vn(t[0], n), Vn(t[1], n)], a = new Float32Array(r.length * i.length), o = 0;
 	for (let { low: n, high: s, part: c } of r) for (let r of i) {
-		let i = Sn(e, n * t[1], r), l = Sn(e, s * t[1], r);
+		let i = Bn(e, n * t[1], r), l = Bn(e, s * t[1], r);
 		a[o++] = i + c * (l - i);
 	}
 	return {
@@ -1148,11 +1290,15 @@ function xn(e, t, n) {
 		size: [r.length, i.length]
 	};
 }
-function Sn(e, t, { low: n, high: r, part: i }) {
+function zn(e, [, t], n) {
+	let [r, i] = [Math.floor(e / t / n), Math.floor(e % t / n)];
+	return r * t / n + i;
+}
+function Bn(e, t, { low: n, high: r, part: i }) {
 	let a = e[t + n];
 	return a + i * (e[t + r] - a);
 }
-function Cn(e, t) {
+function Vn(e, t) {
 	return Array.from({ length: e * t }, (n, r) => {
 		let i = Math.min(e - 1, Math.max(0, (r + .5) / t - .5)), a = Math.floor(i);
 		return {
@@ -1163,121 +1309,133 @@ function Cn(e, t) {
 	});
 }
 // src/export/svg.ts
-var Z = 640, wn = 20, Tn = 24, En = 17, Dn = 88, On = RegExp(`[^ ]{1,${Dn}}`, "gu"), kn = 64;
-function An(e, t) {
-	let n = e.map((e, n) => jn(e, t, n)), r = 40 + e.length * Z + (e.length - 1) * Tn, i = 40 + Math.max(...n.map((e) => e.height));
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${wn + t * 664} ${wn})">${e}</g>`).join("")}</svg>`;
+var Z = 640, Hn = 20, Un = 24, Wn = 17, Gn = 88, Kn = RegExp(`[^ ]{1,${Gn}}`, "gu"), qn = 64;
+function Jn(e, t) {
+	let n = e.map((e, n) => Yn(e, t, n)), r = 40 + e.length * Z + (e.length - 1) * Un, i = 40 + Math.max(...n.map((e) => e.height));
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${r}" height="${i}" viewBox="0 0 ${r} ${i}" font-family="system-ui, sans-serif" font-size="13" fill="#1b1f24"><rect width="${r}" height="${i}" fill="#ffffff"/>${n.map(({ text: e }, t) => `<g transform="translate(${Hn + t * 664} ${Hn})">${e}</g>`).join("")}</svg>`;
 }
-function jn(e, t, n) {
-	let [r, i] = e.image.input_size, a = Z * r / i, [o, s] = e.look.layout.grid, c = `clip-${n}`, l = `scale(${Z / s} ${a / o})`, u = Ln(e);
+function Yn(e, t, n) {
+	let [r, i] = e.image.input_size, a = Z * r / i, o = `clip-${n}`, s = (t) => {
+		let [n, r] = Ct(t, e.image);
+		return `scale(${Z * r / t.grid[1]} ${a * n / t.grid[0]})`;
+	}, c = rr(e);
 	return {
 		text: [
-			`<clipPath id="${c}"><rect width="${Z}" height="${a}"/></clipPath>`,
-			`<g clip-path="url(#${c})"><rect width="${Z}" height="${a}" fill="#888888"/>`,
-			Mn(e, a, t.opacity > 0),
-			`<g transform="${l}">${Nn(e, t)}${Fn(e)}</g></g>`,
-			In(e, a + 14),
-			...u.map((e, t) => zn(e, a + 62 + t * En))
+			`<clipPath id="${o}"><rect width="${Z}" height="${a}"/></clipPath>`,
+			`<g clip-path="url(#${o})"><rect width="${Z}" height="${a}" fill="#888888"/>`,
+			Xn(e, a, t.opacity > 0),
+			`<g transform="${s(e.shown)}">${Zn(e, t)}${er(e)}</g>`,
+			`<g transform="${s(e.asked)}">${tr(e)}</g></g>`,
+			nr(e, a + 14),
+			...c.map((e, t) => ar(e, a + 62 + t * Wn))
 		].join(""),
-		height: a + 62 + u.length * En
+		height: a + 62 + c.length * Wn
 	};
 }
-function Mn({ image: e }, t, n) {
+function Xn({ image: e }, t, n) {
 	let r = n ? " style=\"filter: grayscale(0.8)\"" : "";
-	if (!e.original || !e.box || !e.original_size) return `<image href="${Vn(e.seen)}" width="${Z}" height="${t}" preserveAspectRatio="none"${r}/>`;
+	if (!e.original || !e.box || !e.original_size) return `<image href="${sr(e.seen)}" width="${Z}" height="${t}" preserveAspectRatio="none"${r}/>`;
 	let [i, a, o, s] = e.box, [c, l] = [Z / (o - i), t / (s - a)], u = `x="${-i * c}" y="${-a * l}" width="${e.original_size[1] * c}" height="${e.original_size[0] * l}"`;
-	return `<image href="${Vn(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
+	return `<image href="${sr(e.original)}" ${u} preserveAspectRatio="none"${r}/>`;
 }
-function Nn(e, t) {
-	let n = X(e), r = e.look.layout.grid;
-	if (e.tinted.length > 0) return Pn(e);
+function Zn(e, t) {
+	let n = X(e), { grid: r } = e.shown;
+	if (e.tinted.length > 0) return Qn(e);
 	if (!n) return "";
-	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? xn(n.values, r, i) : {
+	let i = t.smooth && !e.mask ? 4 : 1, { values: a, size: o } = i > 1 ? Rn(n.values, r, i) : {
 		values: n.values,
 		size: r
-	}, s = 1 / i, c = Array.from(a, (t, n) => {
-		if (Number.isNaN(t) || e.mask && !e.mask.chosen[n]) return "";
-		let [r, i] = [n % o[1] * s, Math.floor(n / o[1]) * s];
-		return `<rect x="${r}" y="${i}" width="${s}" height="${s}" fill="${Bn(e, e.scale.position(t))}"/>`;
+	}, s = 1 / i, c = pn(e), l = Array.from(a, (t, n) => {
+		if (Number.isNaN(t) || c && !c[zn(n, o, i)]) return "";
+		let [r, a] = [n % o[1] * s, Math.floor(n / o[1]) * s];
+		return `<rect x="${r}" y="${a}" width="${s}" height="${s}" fill="${or(e, e.scale.position(t))}"/>`;
 	});
-	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${c.join("")}</g>`;
+	return `<g opacity="${t.opacity}" shape-rendering="crispEdges">${l.join("")}</g>`;
 }
-function Pn(e) {
-	return dn(e.tinted, e.look.layout.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
+function Qn(e) {
+	return On(e.tinted, e.shown.grid[1]).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => `<rect x="${e}" y="${t}" width="${n}" height="1" fill="${r}" fill-opacity="${i.toFixed(3)}"/>`).join("");
 }
-function Fn(e) {
-	let t = e.look.layout.grid, n = (e, t) => `<g fill="none"><${e} stroke="#000000" stroke-width="4" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="2" vector-effect="non-scaling-stroke"/></g>`, r = (t, r) => {
-		let i = G(t, e.look);
-		return i?.kind === "patch" ? n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, r) : "";
+function $n(e, t, n = 2) {
+	return `<g fill="none"><${e} stroke="#000000" stroke-width="${2 * n}" vector-effect="non-scaling-stroke"/><${e} stroke="${t}" stroke-width="${n}" vector-effect="non-scaling-stroke"/></g>`;
+}
+function er({ window: e, mask: t, shown: n }) {
+	return (e ? $n(`path d="${Pn(e, n.grid)}"`, "#ffffff", 1.2) : "") + (t ? $n(`path d="${Pn(t.chosen, n.grid)}"`, "#ffffff") : "");
+}
+function tr(e) {
+	let t = (t, n) => {
+		let r = G(t, e.look);
+		if (r?.kind !== "patch") return "";
+		let i = W(r, e.look.layout, e.asked);
+		return $n(`rect x="${i.column}" y="${i.row}" width="1" height="1"`, n);
 	};
-	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: t }) => r(e, t)).join("") : (e.mask ? n(`path d="${_n(e.mask.chosen, t)}"`, "#ffffff") : "") + r(e.query, "#ffffff");
+	return e.tinted.length > 0 ? e.tinted.map(({ query: e, colour: n }) => t(e, n)).join("") : t(e.query, "#ffffff");
 }
-function In(e, t) {
+function nr(e, t) {
 	if (!X(e) || e.tinted.length > 0) return "";
-	let n = Z / kn, r = Array.from({ length: kn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${Bn(e, (i + .5) / kn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
+	let n = Z / qn, r = Array.from({ length: qn }, (r, i) => `<rect x="${i * n}" y="${t}" width="10.5" height="10" fill="${or(e, (i + .5) / qn)}"/>`), i = e.scale.ticks.map(({ position: e, label: n }) => {
 		let r = e < .05 ? "start" : e > .95 ? "end" : "middle";
-		return `<text x="${e * Z}" y="${t + 26}" text-anchor="${r}" font-size="12">${Vn(n)}</text>`;
+		return `<text x="${e * Z}" y="${t + 26}" text-anchor="${r}" font-size="12">${sr(n)}</text>`;
 	});
 	return r.join("") + i.join("");
 }
-function Ln(e) {
-	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = Ot(n), o = rn(e), s = i.length === 0 && X(e) !== null;
+function rr(e) {
+	let { image: t, look: n, mask: r, tinted: i } = e, { patches: a } = St(e.shown), o = xn(e), s = i.length === 0 && X(e) !== null;
 	return [
 		{ text: e.caption },
-		{ text: r ? `Outlined: ${Xt(r, a)}.` : "" },
+		{ text: r ? `Outlined: ${mn(r, a)}.` : "" },
 		...i.map(({ words: e, colour: t, mask: n, map: r }) => ({
-			text: `${e}: ${Xt(n, a)}, at most ${H(r.maximum)}.`,
+			text: `${e}: ${mn(n, a)}, at most ${B(r.maximum)}.`,
 			colour: t
 		})),
 		{ text: s ? `Colours: ${e.scale.words}. ${o ? `${o}.` : ""}` : "" },
 		{ text: `${t.name}. ${t.note ? `${t.note}. ` : ""}${n.label}, ${n.layout.description}; verified to ${n.verification_error.toExponential(0)}. vitscope.` }
-	].flatMap(Rn);
+	].flatMap(ir);
 }
-function Rn({ text: e, ...t }) {
+function ir({ text: e, ...t }) {
 	let n = [];
-	for (let r of e.match(On) ?? []) {
+	for (let r of e.match(Kn) ?? []) {
 		let e = n.at(-1), i = `${e?.text} ${r}`;
-		!e || i.length > Dn ? n.push({
+		!e || i.length > Gn ? n.push({
 			text: r,
 			...e ? {} : t
 		}) : e.text = i;
 	}
 	return n;
 }
-function zn({ text: e, colour: t }, n) {
-	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${Vn(e)}</text>`;
+function ar({ text: e, colour: t }, n) {
+	return `<text y="${n}" xml:space="preserve">${t ? `<tspan fill="${t}">■</tspan> ` : ""}${sr(e)}</text>`;
 }
-function Bn(e, t) {
-	let n = Be(e.colours), r = 3 * Ve(t);
+function or(e, t) {
+	let n = He(e.colours), r = 3 * Ue(t);
 	return `#${[...n.subarray(r, r + 3)].map((e) => e.toString(16).padStart(2, "0")).join("")}`;
 }
-function Vn(e) {
+function sr(e) {
 	return e.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;");
 }
 // src/export/download.ts
-var Hn = 2;
-function Un(e, t) {
-	Zn(new Blob([An(e, t)], { type: "image/svg+xml" }), Xn(e, "svg"));
+var cr = 2;
+function lr(e, t) {
+	_r(new Blob([Jn(e, t)], { type: "image/svg+xml" }), gr(e, "svg"));
 }
-async function Wn(e, t) {
-	let n = URL.createObjectURL(new Blob([An(e, t)], { type: "image/svg+xml" }));
+async function ur(e, t) {
+	let n = URL.createObjectURL(new Blob([Jn(e, t)], { type: "image/svg+xml" }));
 	try {
 		let t = new Image();
 		t.src = n, await t.decode();
 		let r = document.createElement("canvas");
-		r.width = t.naturalWidth * Hn, r.height = t.naturalHeight * Hn, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
+		r.width = t.naturalWidth * cr, r.height = t.naturalHeight * cr, r.getContext("2d")?.drawImage(t, 0, 0, r.width, r.height);
 		let i = await new Promise((e) => r.toBlob(e, "image/png"));
 		if (!i) throw Error("this browser could not draw the picture; download the SVG instead");
-		Zn(i, Xn(e, "png"));
+		_r(i, gr(e, "png"));
 	} finally {
 		URL.revokeObjectURL(n);
 	}
 }
-function Gn(e) {
-	Zn(new Blob([Kn(e)], { type: "text/csv" }), Xn(e, "csv"));
+function dr(e) {
+	_r(new Blob([fr(e)], { type: "text/csv" }), gr(e, "csv"));
 }
-function Kn(e) {
-	return sn([
+function fr(e) {
+	return wn([
 		"picture",
 		"model",
 		"map",
@@ -1286,9 +1444,9 @@ function Kn(e) {
 		"column",
 		"weight",
 		"times_uniform"
-	], e.flatMap((e) => qn(e).flatMap(({ map: t, caption: n }) => Jn(e, t, n))));
+	], e.flatMap((e) => pr(e).flatMap(({ map: t, caption: n }) => mr(e, t, n))));
 }
-function qn(e) {
+function pr(e) {
 	if (e.tinted.length > 0) return e.tinted;
 	let t = X(e);
 	return t ? [{
@@ -1296,36 +1454,36 @@ function qn(e) {
 		caption: e.caption
 	}] : [];
 }
-function Jn({ image: e, look: t }, n, r) {
-	let i = t.layout.grid[1], a = (i, a, o) => [
+function mr({ image: e, look: t, shown: n }, r, i) {
+	let a = n.grid[1], o = (n, a, o) => [
 		e.name,
 		t.label,
-		r,
 		i,
+		n,
 		...a,
-		Yn(o),
-		Yn(o / n.uniform)
+		hr(o),
+		hr(o / r.uniform)
 	];
-	return [...an(n, t).map(({ name: e, weight: t }) => a(e, ["", ""], t)), ...Array.from(n.values, (e, t) => a("patch", [Math.floor(t / i), t % i], e)).filter((e, t) => !Number.isNaN(n.values[t]))];
+	return [...Sn(r).map(({ name: e, weight: t }) => o(e, ["", ""], t)), ...Array.from(r.values, (e, t) => o("patch", [Math.floor(t / a), t % a], e)).filter((e, t) => !Number.isNaN(r.values[t]))];
 }
-function Yn(e) {
+function hr(e) {
 	return Number(e.toPrecision(7));
 }
-function Xn(e, t) {
+function gr(e, t) {
 	return `${[...(e[0]?.image.name ?? "").replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[^\p{L}\p{N}._-]+/gu, "_").replace(/^\.+/, "")].slice(0, 60).join("") || "map"}-vitscope.${t}`;
 }
-function Zn(e, t) {
+function _r(e, t) {
 	let n = document.createElement("a");
 	n.href = URL.createObjectURL(e), n.download = t, n.click(), setTimeout(() => URL.revokeObjectURL(n.href), 6e4);
 }
 // src/state/state.ts
-function Qn(e) {
+function vr(e) {
 	let t = K(e), n = t.findIndex((e) => e.look === 1);
 	return {
 		shown: 0,
 		compared: e.compare && t.length > 1 ? n > 0 ? n : 1 : null,
 		difference: !1,
-		layer: tr(e, 0),
+		layer: xr(e, 0),
 		head: "mean",
 		method: "row",
 		direction: "from",
@@ -1343,40 +1501,40 @@ function Qn(e) {
 		rescale: !1
 	};
 }
-function $n(e, t, n) {
+function yr(e, t, n) {
 	if (e.locked.includes(t)) {
 		let r = e.locked.filter((e) => e !== t);
 		return { locked: n ? r : e.locked.length > 1 ? [t] : [] };
 	}
 	return n ? { locked: [...e.locked, t].slice(-5) } : { locked: [t] };
 }
-function er(e, t, n) {
+function br(e, t, n) {
 	return {
 		layer: t,
 		head: n,
 		method: e.method === "rollout" ? "row" : e.method
 	};
 }
-function tr(e, t) {
+function xr(e, t) {
 	let { layers: n } = q(e, t), { attention: r } = J(e, t), i = n.map((e, t) => !!r[t]).lastIndexOf(!0);
 	return i >= 0 ? i : n.length - 1;
 }
 // src/state/hash.ts
-var nr = {
-	shown: dr((e) => K(e).length),
+var Sr = {
+	shown: jr((e) => K(e).length),
 	compared: {
 		write: (e) => e === null ? "none" : String(e),
-		read: (e, t) => e === "none" ? null : pr(e, K(t).length)
+		read: (e, t) => e === "none" ? null : Nr(e, K(t).length)
 	},
-	difference: lr(),
-	layer: fr((e, t) => q(e, t.shown).layers.length),
-	head: fr((e, t) => Math.max(...q(e, t.shown).layers.map((e) => e.heads))),
-	method: cr([
+	difference: kr(),
+	layer: Mr((e, t) => q(e, t.shown).layers.length),
+	head: Mr((e, t) => Math.max(...q(e, t.shown).layers.map((e) => e.heads))),
+	method: Or([
 		"row",
 		"mask",
 		"rollout"
 	]),
-	direction: cr(["from", "to"]),
+	direction: Or(["from", "to"]),
 	locked: {
 		write: (e) => e.join(";"),
 		read: (e, t, n) => {
@@ -1384,43 +1542,43 @@ var nr = {
 			return [...new Set(r)].slice(0, 5);
 		}
 	},
-	scale: cr([
+	scale: Or([
 		"linear",
 		"uniform",
 		"logarithmic",
 		"shared"
 	]),
-	ceiling: ur(1, 1e3),
-	colours: cr(Le),
-	smooth: lr(),
-	opacity: ur(0, 1),
-	mass: ur(.01, 1),
-	start: dr((e, t) => q(e, t.shown).layers.length),
-	sort: cr([
+	ceiling: Ar(1, 1e3),
+	colours: Or(ze),
+	smooth: kr(),
+	opacity: Ar(0, 1),
+	mass: Ar(.01, 1),
+	start: jr((e, t) => q(e, t.shown).layers.length),
+	sort: Or([
 		"none",
 		"distance",
 		"entropy",
 		"prefix"
 	]),
-	reversed: lr(),
-	isolated: lr(),
-	rescale: lr()
+	reversed: kr(),
+	isolated: kr(),
+	rescale: kr()
 };
-function rr(e, t) {
+function Cr(e, t) {
 	let n = {
-		...ar(t, e.shown),
-		shown: Qn(t).shown
-	}, r = Object.keys(nr).flatMap((t) => {
-		let r = or(t, e);
-		return r === or(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
+		...Tr(t, e.shown),
+		shown: vr(t).shown
+	}, r = Object.keys(Sr).flatMap((t) => {
+		let r = Er(t, e);
+		return r === Er(t, n) ? [] : [`${t}=${encodeURIComponent(r).replaceAll("%2C", ",")}`];
 	});
 	return r.length > 0 ? `#${r.join("&")}` : "";
 }
-function ir(e, t) {
-	let n = new URLSearchParams(e.replace(/^#/, "")), r = ar(t, nr.shown.read(n.get("shown") ?? "", t, Qn(t)) ?? Qn(t).shown);
-	for (let e of Object.keys(nr)) {
+function wr(e, t) {
+	let n = new URLSearchParams(e.replace(/^#/, "")), r = Tr(t, Sr.shown.read(n.get("shown") ?? "", t, vr(t)) ?? vr(t).shown);
+	for (let e of Object.keys(Sr)) {
 		let i = n.get(e);
-		i !== null && sr(r, e, nr[e].read(i, t, r));
+		i !== null && Dr(r, e, Sr[e].read(i, t, r));
 	}
 	let i = J(t, r.shown);
 	return r.method === "rollout" && !i.rollout ? {
@@ -1428,32 +1586,32 @@ function ir(e, t) {
 		method: "row"
 	} : r;
 }
-function ar(e, t) {
+function Tr(e, t) {
 	return {
-		...Qn(e),
+		...vr(e),
 		shown: t,
-		layer: tr(e, t)
+		layer: xr(e, t)
 	};
 }
-function or(e, t) {
-	return nr[e].write(t[e]);
+function Er(e, t) {
+	return Sr[e].write(t[e]);
 }
-function sr(e, t, n) {
+function Dr(e, t, n) {
 	n !== void 0 && (e[t] = n);
 }
-function cr(e) {
+function Or(e) {
 	return {
 		write: (e) => e,
 		read: (t) => e.find((e) => e === t)
 	};
 }
-function lr() {
+function kr() {
 	return {
 		write: (e) => e ? "1" : "0",
 		read: (e) => e === "1"
 	};
 }
-function ur(e, t) {
+function Ar(e, t) {
 	return {
 		write: String,
 		read: (n) => {
@@ -1462,23 +1620,23 @@ function ur(e, t) {
 		}
 	};
 }
-function dr(e) {
+function jr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => pr(t, e(n, r))
+		read: (t, n, r) => Nr(t, e(n, r))
 	};
 }
-function fr(e) {
+function Mr(e) {
 	return {
 		write: String,
-		read: (t, n, r) => t === "mean" ? "mean" : pr(t, e(n, r))
+		read: (t, n, r) => t === "mean" ? "mean" : Nr(t, e(n, r))
 	};
 }
-function pr(e, t) {
+function Nr(e, t) {
 	return /^\d{1,6}$/.test(e) && Number(e) < t ? Number(e) : void 0;
 }
 // src/engine/check.ts
-function mr(e, t) {
+function Pr(e, t) {
 	let n = J(e.payload, t).attention.flatMap((e) => e ? [e.error] : []), r = e.decoded(t).map((e) => e.selfCheck());
 	return {
 		python: Math.max(0, ...n),
@@ -1487,7 +1645,7 @@ function mr(e, t) {
 	};
 }
 // node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var hr = Symbol.for("pv"), gr = 0;
+var Fr = Symbol.for("pv"), Ir = 0;
 Array.isArray;
 function Q(t, n, r, i, a, o) {
 	n ||= {};
@@ -1503,16 +1661,16 @@ function Q(t, n, r, i, a, o) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: hr,
-		__v: --gr,
+		constructor: Fr,
+		__v: --Ir,
 		__i: -1,
 		__u: 0
 	};
 	return (a || o) && (u.__source = a, u.__self = o), e.vnode && e.vnode(u), u;
 }
 // src/components/fields.tsx
-function _r(e) {
-	let t = Te();
+function Lr(e) {
+	let t = De();
 	return /* @__PURE__ */ Q("fieldset", {
 		class: "segmented",
 		children: [/* @__PURE__ */ Q("legend", { children: e.legend }), /* @__PURE__ */ Q("div", {
@@ -1532,8 +1690,8 @@ function _r(e) {
 		})]
 	});
 }
-function vr(e) {
-	let t = Te();
+function Rr(e) {
+	let t = De();
 	return /* @__PURE__ */ Q("div", {
 		class: "field",
 		children: [/* @__PURE__ */ Q("label", {
@@ -1550,8 +1708,8 @@ function vr(e) {
 		})]
 	});
 }
-function yr(e) {
-	let t = Te();
+function zr(e) {
+	let t = De();
 	return /* @__PURE__ */ Q("div", {
 		class: "field slider",
 		children: [
@@ -1576,7 +1734,7 @@ function yr(e) {
 		]
 	});
 }
-function br(e) {
+function Br(e) {
 	return /* @__PURE__ */ Q("label", {
 		class: `toggle ${e.disabled ? "disabled" : ""}`,
 		title: e.title,
@@ -1589,7 +1747,7 @@ function br(e) {
 	});
 }
 // src/components/Controls.tsx
-var xr = [
+var Vr = [
 	{
 		value: "linear",
 		label: "0 to the map’s maximum"
@@ -1606,7 +1764,7 @@ var xr = [
 		value: "logarithmic",
 		label: "logarithmic"
 	}
-], Sr = [
+], Hr = [
 	2,
 	5,
 	10,
@@ -1614,14 +1772,14 @@ var xr = [
 	50,
 	100
 ];
-function Cr(e) {
+function Ur(e) {
 	return /* @__PURE__ */ Q("section", {
 		class: "controls",
 		"aria-label": "What is shown",
-		children: [/* @__PURE__ */ Q(wr, { ...e }), /* @__PURE__ */ Q(Tr, { ...e })]
+		children: [/* @__PURE__ */ Q(Wr, { ...e }), /* @__PURE__ */ Q(Gr, { ...e })]
 	});
 }
-function wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
+function Wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 	let o = n.method === "row" && n.head === "mean" ? "mean" : n.method, s = (e) => {
 		i(e === "mean" ? {
 			method: "row",
@@ -1664,7 +1822,7 @@ function wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 				children: [/* @__PURE__ */ Q("span", {
 					class: "group-name",
 					children: "Query"
-				}), bt(e).map((e) => /* @__PURE__ */ Q("button", {
+				}), jt(e).map((e) => /* @__PURE__ */ Q("button", {
 					type: "button",
 					title: l ? "the rollout starts from the model’s readout" : e.title,
 					disabled: l,
@@ -1673,7 +1831,7 @@ function wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 					children: e.label
 				}, e.query))]
 			}),
-			/* @__PURE__ */ Q(_r, {
+			/* @__PURE__ */ Q(Lr, {
 				legend: "Direction",
 				value: n.direction,
 				options: [{
@@ -1691,23 +1849,23 @@ function wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 			}),
 			/* @__PURE__ */ Q("div", {
 				"data-tour": "method",
-				children: /* @__PURE__ */ Q(_r, {
+				children: /* @__PURE__ */ Q(Lr, {
 					legend: "Method",
 					value: o,
 					options: c,
 					onChange: s
 				})
 			}),
-			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ Q(yr, {
+			(n.method === "mask" || n.locked.length > 1) && /* @__PURE__ */ Q(zr, {
 				label: "Mass",
 				least: .05,
 				most: 1,
 				step: .05,
 				value: n.mass,
-				words: H(n.mass),
+				words: B(n.mass),
 				onChange: (e) => i({ mass: e })
 			}),
-			n.method === "rollout" && /* @__PURE__ */ Q(yr, {
+			n.method === "rollout" && /* @__PURE__ */ Q(zr, {
 				label: "From layer",
 				least: 0,
 				most: e.layers.length - 1,
@@ -1719,36 +1877,36 @@ function wr({ look: e, image: t, state: n, query: r, update: i, lock: a }) {
 		]
 	});
 }
-function Tr({ state: e, update: t }) {
+function Gr({ state: e, update: t }) {
 	return /* @__PURE__ */ Q("div", {
 		class: "control-row",
 		"data-tour": "scale",
 		children: [
-			/* @__PURE__ */ Q(vr, {
+			/* @__PURE__ */ Q(Rr, {
 				label: "Scale",
 				value: e.scale,
-				options: xr,
+				options: Vr,
 				onChange: (e) => t({ scale: e })
 			}),
-			e.scale === "uniform" && /* @__PURE__ */ Q(vr, {
+			e.scale === "uniform" && /* @__PURE__ */ Q(Rr, {
 				label: "up to",
 				value: String(e.ceiling),
-				options: Sr.map((e) => ({
+				options: Hr.map((e) => ({
 					value: String(e),
 					label: `${e}×`
 				})),
 				onChange: (e) => t({ ceiling: Number(e) })
 			}),
-			/* @__PURE__ */ Q(vr, {
+			/* @__PURE__ */ Q(Rr, {
 				label: "Colours",
 				value: e.colours,
-				options: Le.map((e) => ({
+				options: ze.map((e) => ({
 					value: e,
 					label: e
 				})),
 				onChange: (e) => t({ colours: e })
 			}),
-			/* @__PURE__ */ Q(yr, {
+			/* @__PURE__ */ Q(zr, {
 				label: "Opacity",
 				least: 0,
 				most: 1,
@@ -1757,7 +1915,7 @@ function Tr({ state: e, update: t }) {
 				words: `${Math.round(100 * e.opacity)} %`,
 				onChange: (e) => t({ opacity: e })
 			}),
-			/* @__PURE__ */ Q(br, {
+			/* @__PURE__ */ Q(Br, {
 				label: "Smooth",
 				title: "interpolate between patch centres; the numbers stay those of the patches",
 				checked: e.smooth,
@@ -1767,8 +1925,8 @@ function Tr({ state: e, update: t }) {
 	});
 }
 // src/state/pictures.ts
-function Er(e, t, n, r) {
-	let i = Dr(e, t, n);
+function Kr(e, t, n, r) {
+	let i = qr(e, t, n);
 	if (t.compared === null) return {
 		shown: n,
 		...i
@@ -1777,11 +1935,11 @@ function Er(e, t, n, r) {
 	let a = K(e)[t.compared]?.look ?? 0;
 	return {
 		shown: n,
-		compared: (a === (K(e)[n]?.look ?? 0) ? t.compared : kt(e, n, a)) ?? t.compared,
+		compared: (a === (K(e)[n]?.look ?? 0) ? t.compared : zt(e, n, a)) ?? t.compared,
 		...i
 	};
 }
-function Dr(e, t, n) {
+function qr(e, t, n) {
 	let [r, i] = [q(e, t.shown), q(e, n)];
 	if (r === i) return {};
 	let a = Math.max(...i.layers.map((e) => e.heads));
@@ -1792,13 +1950,13 @@ function Dr(e, t, n) {
 		locked: []
 	};
 }
-function Or(e, t) {
+function Jr(e, t) {
 	let n = K(e);
-	return kt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
+	return zt(e, t, ((n[t]?.look ?? 0) + 1) % e.looks.length) ?? (t + 1) % n.length;
 }
 // src/components/Picture.tsx
-function kr({ image: e }) {
-	let t = Ar(e);
+function Yr({ image: e }) {
+	let t = Xr(e);
 	return /* @__PURE__ */ Q("div", {
 		class: "picture",
 		children: t && e.original ? /* @__PURE__ */ Q("img", {
@@ -1819,7 +1977,7 @@ function kr({ image: e }) {
 		})
 	});
 }
-function Ar(e) {
+function Xr(e) {
 	if (!e.box || !e.original_size) return null;
 	let [t, n, r, i] = e.box, [a, o] = e.original_size, s = (e, t) => `${100 * e / t}%`;
 	return {
@@ -1830,30 +1988,30 @@ function Ar(e) {
 	};
 }
 // src/components/Filmstrip.tsx
-function jr({ payload: e, state: t, update: n }) {
-	let [r, i] = R(!1), a = K(e);
+function Zr({ payload: e, state: t, update: n }) {
+	let [r, i] = L(!1), a = K(e);
 	if (a.length < 2) return null;
-	let o = (i, a) => n(Er(e, t, i, a || r));
+	let o = (i, a) => n(Kr(e, t, i, a || r));
 	return /* @__PURE__ */ Q("section", {
 		class: "filmstrip",
 		"aria-label": "Pictures",
 		children: [/* @__PURE__ */ Q("div", {
 			class: "filmstrip-head",
 			children: [
-				/* @__PURE__ */ Q(br, {
+				/* @__PURE__ */ Q(Br, {
 					label: "Side by side",
 					checked: t.compared !== null,
-					onChange: (r) => n(r ? { compared: Or(e, t.shown) } : {
+					onChange: (r) => n(r ? { compared: Jr(e, t.shown) } : {
 						compared: null,
 						difference: !1
 					})
 				}),
-				t.compared !== null && /* @__PURE__ */ Q(br, {
+				t.compared !== null && /* @__PURE__ */ Q(Br, {
 					label: "B shows the difference, B − A",
 					checked: t.difference,
 					onChange: (e) => n({ difference: e })
 				}),
-				t.compared !== null && /* @__PURE__ */ Q(br, {
+				t.compared !== null && /* @__PURE__ */ Q(Br, {
 					label: "Clicks choose B",
 					checked: r,
 					onChange: i
@@ -1871,7 +2029,7 @@ function jr({ payload: e, state: t, update: n }) {
 					/* @__PURE__ */ Q("span", {
 						class: "frame",
 						style: { aspectRatio: `${i.input_size[1]} / ${i.input_size[0]}` },
-						children: /* @__PURE__ */ Q(kr, { image: i })
+						children: /* @__PURE__ */ Q(Yr, { image: i })
 					}),
 					/* @__PURE__ */ Q("span", {
 						class: "name",
@@ -1887,7 +2045,7 @@ function jr({ payload: e, state: t, update: n }) {
 	});
 }
 // src/components/Header.tsx
-function Mr(e) {
+function Qr(e) {
 	return /* @__PURE__ */ Q("header", { children: [
 		/* @__PURE__ */ Q("h1", { children: e.title }),
 		/* @__PURE__ */ Q("p", {
@@ -1907,90 +2065,103 @@ function Mr(e) {
 	] });
 }
 // src/engine/statistics.ts
-function Nr(e, t, n, r) {
-	let i = q(e.payload, t), a = J(e.payload, t), { prefix: o, tokens: s } = Ot(i);
+function $r(e, t, n, r) {
+	let i = q(e.payload, t), a = J(e.payload, t);
 	if (n === "distance") {
-		let n = Ir(e, r ? a.rescaled_distance : a.distance, t), o = r ? i.uniform_rescaled_distance : i.uniform_distance, s = r ? i.conventions.rescaled_distance : i.conventions.distance;
+		let n = ri(e, r ? a.rescaled_distance : a.distance, t), o = r ? "uniform_rescaled_distance" : "uniform_distance", s = i.layers.map(({ arrangement: e }) => (e ?? i)[o]), c = r ? i.conventions.rescaled_distance : i.conventions.distance;
 		return n && {
 			values: n,
-			baseline: o,
-			convention: s
+			baselines: s,
+			convention: c
 		};
 	}
 	if (n === "entropy") {
-		let n = Ir(e, a.entropy, t);
+		let n = ri(e, a.entropy, t), { tokens: r } = St(i.layout), o = i.layers.map(({ arrangement: e }) => e?.uniform_entropy ?? Math.log(r));
 		return n && {
 			values: n,
-			baseline: Math.log(s),
+			baselines: o,
 			convention: i.conventions.entropy
 		};
 	}
-	if (o === 0) return null;
-	let c = Ir(e, a.prefix_mass, t);
-	return c && {
-		values: c,
-		baseline: o / s,
+	if (i.layout.prefix.length === 0) return null;
+	let o = ri(e, a.prefix_mass, t);
+	return o && {
+		values: o,
+		baselines: i.layers.map((e, t) => U(i, t).keys.prefix.length / ei(i, e)),
 		convention: `${i.conventions.prefix_mass}, summed over them`
 	};
 }
-function Pr(e, t) {
+function ei(e, { arrangement: t }) {
+	return t?.windows?.key_tokens.shape[1] ?? St(t?.keys ?? e.layout).tokens;
+}
+function ti(e, t) {
 	let n = q(e.payload, t.shown).layers.flatMap(({ heads: e }, t) => Array.from({ length: e }, (e, n) => ({
 		layer: t,
 		head: n
-	}))), r = Fr(e, t);
+	}))), r = ni(e, t);
 	if (!r) return n;
 	let i = ({ layer: e, head: t }) => r.values[e]?.[t] ?? NaN, a = n.filter((e) => !Number.isNaN(i(e))), o = t.sort === "prefix" === t.reversed ? 1 : -1;
 	return a.sort((e, t) => o * (i(e) - i(t))), [...a, ...n.filter((e) => Number.isNaN(i(e)))];
 }
-function Fr(e, t) {
-	return t.sort === "none" ? null : Nr(e, t.shown, t.sort, t.rescale);
+function ni(e, t) {
+	return t.sort === "none" ? null : $r(e, t.shown, t.sort, t.rescale);
 }
-function Ir(e, t, n) {
+function ri(e, t, n) {
 	if (!t) return null;
 	let r = e.numbers(t), [i = 0, a = 0, o = 1] = t.shape, s = (e) => r.subarray(e * o, (e + 1) * o).reduce((e, t) => e + t, 0);
 	return Array.from({ length: i }, (t, r) => Array.from({ length: q(e.payload, n).layers[r]?.heads ?? a }, (e, t) => s(r * a + t)));
 }
 // src/components/MapCanvas.tsx
-var Lr = 8;
-function Rr({ pane: e, smoothed: t }) {
-	let n = B(null);
-	return Ce(() => {
-		n.current && zr(n.current, e, t);
-	}), /* @__PURE__ */ Q("canvas", {
+var ii = 8;
+function ai({ pane: e, smoothed: t }) {
+	let n = Te(null);
+	we(() => {
+		n.current && si(n.current, e, t);
+	});
+	let r = oi(e.shown, e.image);
+	return /* @__PURE__ */ Q("canvas", {
 		ref: n,
 		class: `map ${t ? "smooth" : ""}`,
+		style: r,
 		"aria-hidden": "true"
 	});
 }
-function zr(e, t, n) {
-	let r = X(t), i = t.look.layout.grid;
-	if (!r || t.tinted.length > 0) return Vr(e);
-	let a = t.mask, o = n && !a ? xn(r.values, i, Lr) : {
+function oi(e, t) {
+	let [n, r] = Ct(e, t);
+	return n === 1 && r === 1 ? void 0 : {
+		width: `${100 * r}%`,
+		height: `${100 * n}%`
+	};
+}
+function si(e, t, n) {
+	let r = X(t), i = t.shown.grid;
+	if (!r || t.tinted.length > 0) return li(e);
+	let a = n && !t.mask ? ii : 1, o = a > 1 ? Rn(r.values, i, a) : {
 		values: r.values,
 		size: i
-	}, s = a ? (e) => +!!a.chosen[e] : void 0;
-	Br(e, o.values, o.size, (e) => t.scale.position(e), Be(t.colours), s);
+	}, s = pn(t), c = s && ((e) => +!!s[zn(e, o.size, a)]);
+	ci(e, o.values, o.size, (e) => t.scale.position(e), He(t.colours), c);
 }
-function Br(e, t, [n, r], i, a, o) {
+function ci(e, t, [n, r], i, a, o) {
 	(e.width !== r || e.height !== n) && (e.width = r, e.height = n);
 	let s = e.getContext("2d");
 	if (!s) return;
 	let c = s.createImageData(r, n);
-	He(t, i, a, c.data, o), s.putImageData(c, 0, 0);
+	We(t, i, a, c.data, o), s.putImageData(c, 0, 0);
 }
-function Vr(e) {
+function li(e) {
 	e.getContext("2d")?.clearRect(0, 0, e.width, e.height);
 }
 // src/components/thumbnails.ts
-var Hr = 5;
-function Ur(e, t, n) {
+var ui = 5;
+function di(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
-	z(() => {
+	R(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
-		let o = r.map((n) => () => Wr(e.current, t, n)), s = requestAnimationFrame(function e() {
+		let o = r.map((n) => () => fi(e.current, t, n)), s = requestAnimationFrame(function e() {
 			let t = performance.now();
-			for (; o.length > 0 && performance.now() - t < Hr;) o.shift()?.();
+			for (; o.length > 0 && performance.now() - t < ui;) o.shift()?.();
 			o.length > 0 && (s = requestAnimationFrame(e));
 		});
 		return () => cancelAnimationFrame(s);
@@ -2010,26 +2181,26 @@ function Ur(e, t, n) {
 		h
 	]);
 }
-function Wr(e, { gallery: t, state: n, query: r }, i) {
+function fi(e, { gallery: t, state: n, query: r }, i) {
 	let a = q(t.payload, n.shown), o = Array.from({ length: a.layers[i]?.heads ?? 0 }, (e, t) => t), s = {
 		view: n.shown,
 		layer: i,
 		head: 0,
 		query: r,
 		direction: n.direction
-	}, c = o.map((e) => jt(t, {
+	}, c = o.map((e) => Vt(t, {
 		...s,
 		head: e
 	})), l = c.reduce((e, t) => Math.max(e, Y(t) ? t.maximum : 0), 0);
 	for (let t of o) {
-		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), o = c[t];
-		if (!r || (r.hidden = !Y(o), !Y(o))) continue;
-		let s = Gt(n, o, l), u = n.method === "mask" ? lt(o.values, n.mass).chosen : null, d = u ? (e) => +!!u[e] : void 0;
-		Br(r, o.values, a.layout.grid, (e) => s.position(e), Be(n.colours), d);
+		let r = e?.querySelector(`[data-head="${i}·${t}"] canvas`), a = c[t];
+		if (!r || (r.hidden = !Y(a), !Y(a))) continue;
+		let o = sn(n, a, l), s = n.method === "mask" ? rn(a, n.mass).chosen : null, u = s ? (e) => +!!s[e] : void 0;
+		ci(r, a.values, a.lattice.grid, (e) => o.position(e), He(on(a) ? "difference" : n.colours), u);
 	}
 }
 // src/components/HeadGrid.tsx
-var Gr = 420, Kr = [
+var pi = 420, mi = [
 	{
 		value: "none",
 		label: "layer and head"
@@ -2047,16 +2218,16 @@ var Gr = 420, Kr = [
 		label: "mass on prefix tokens"
 	}
 ];
-function qr(e) {
-	let { gallery: t, state: n, update: r } = e, i = B(null), a = q(t.payload, n.shown), o = V(() => Pr(t, n), [
+function hi(e) {
+	let { gallery: t, state: n, update: r } = e, i = Te(null), a = q(t.payload, n.shown), o = z(() => ti(t, n), [
 		t,
 		n.shown,
 		n.sort,
 		n.reversed,
 		n.rescale
 	]);
-	Ur(i, e, o);
-	let s = a.layout.prefix.length > 0 ? Kr : Kr.filter(({ value: e }) => e !== "prefix"), c = V(() => /* @__PURE__ */ Q(Jr, {
+	di(i, e, o);
+	let s = a.layout.prefix.length > 0 ? mi : mi.filter(({ value: e }) => e !== "prefix"), c = z(() => /* @__PURE__ */ Q(gi, {
 		gallery: t,
 		state: n,
 		order: o,
@@ -2083,13 +2254,13 @@ function qr(e) {
 						class: "letter",
 						children: "A"
 					})] }),
-					/* @__PURE__ */ Q(vr, {
+					/* @__PURE__ */ Q(Rr, {
 						label: "Order",
 						value: n.sort,
 						options: s,
 						onChange: (e) => r({ sort: e })
 					}),
-					n.sort !== "none" && /* @__PURE__ */ Q(br, {
+					n.sort !== "none" && /* @__PURE__ */ Q(Br, {
 						label: "reversed",
 						checked: n.reversed,
 						onChange: (e) => r({ reversed: e })
@@ -2103,12 +2274,12 @@ function qr(e) {
 			}),
 			/* @__PURE__ */ Q("div", {
 				ref: i,
-				onKeyDown: (e) => $r(e, i.current),
+				onKeyDown: (e) => xi(e, i.current),
 				children: c
 			}),
 			/* @__PURE__ */ Q("p", {
 				class: "faint note",
-				children: ti(n)
+				children: wi(n)
 			}),
 			a.omitted && /* @__PURE__ */ Q("p", {
 				class: "note omitted",
@@ -2117,21 +2288,21 @@ function qr(e) {
 		]
 	});
 }
-function Jr(e) {
-	let { gallery: t, state: n, order: r, update: i } = e, a = q(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = Fr(t, n), c = s !== null || n.isolated, l = Xr(n, r, c), u = r.map((e) => /* @__PURE__ */ Q(Yr, {
+function gi(e) {
+	let { gallery: t, state: n, order: r, update: i } = e, a = q(t.payload, n.shown), o = Math.max(...a.layers.map((e) => e.heads)), s = ni(t, n), c = s !== null || n.isolated, l = vi(n, r, c), u = r.map((e) => /* @__PURE__ */ Q(_i, {
 		place: e,
 		reachable: l === `${e.layer} ${e.head}`,
 		state: n,
-		value: s ? ei(n.sort, s.values[e.layer]?.[e.head]) : null,
+		value: s ? Ci(n.sort, s.values[e.layer]?.[e.head]) : null,
 		absent: a.layers[e.layer]?.refusal ?? a.layers[e.layer]?.absent ?? null,
 		update: i
-	}, `${e.layer}·${e.head}`)), d = Zr(a, o);
+	}, `${e.layer}·${e.head}`)), d = yi(a, o);
 	if (c) return /* @__PURE__ */ Q("div", {
 		class: `head-grid ${n.isolated ? "isolated" : "sorted"}`,
 		role: "group",
 		"aria-label": "Heads",
 		style: d,
-		children: n.isolated ? u.filter((e, t) => Qr(n, r[t])) : u
+		children: n.isolated ? u.filter((e, t) => bi(n, r[t])) : u
 	});
 	let f = (e, t, r, a) => /* @__PURE__ */ Q("button", {
 		type: "button",
@@ -2140,7 +2311,7 @@ function Jr(e) {
 		title: a,
 		"aria-pressed": n.method !== "rollout" && n.layer === e && n.head === t,
 		onClick: () => i({
-			...er(n, e, t),
+			...br(n, e, t),
 			isolated: !1
 		}),
 		children: r
@@ -2154,15 +2325,15 @@ function Jr(e) {
 			f("mean", "mean", "mean", "mean over all layers and heads"),
 			p,
 			a.layers.flatMap((e, t) => [
-				f(t, "mean", `L${t}`, `layer ${t} (${e.name}), mean over heads`),
+				f(t, "mean", `L${t}`, `layer ${t} (${e.name})${Si(e)}, mean over heads`),
 				...u.filter((e, n) => r[n]?.layer === t),
 				...Array.from({ length: o - e.heads }, (e, n) => /* @__PURE__ */ Q("span", {}, `gap ${t} ${n}`))
 			])
 		]
 	});
 }
-function Yr(e) {
-	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = Qr(n, t);
+function _i(e) {
+	let { place: t, state: n, value: r, absent: i, update: a } = e, o = `layer ${t.layer}, head ${t.head}${r ? `, ${r}` : ""}`, s = bi(n, t);
 	return /* @__PURE__ */ Q("button", {
 		type: "button",
 		class: `thumbnail ${i ? "absent" : ""}`,
@@ -2171,9 +2342,9 @@ function Yr(e) {
 		"aria-label": i ? `${o}: ${i}` : o,
 		title: i ? `${o}: ${i}` : `${o} · double-click to isolate`,
 		tabIndex: e.reachable ? 0 : -1,
-		onClick: () => a(er(n, t.layer, t.head)),
+		onClick: () => a(br(n, t.layer, t.head)),
 		onDblClick: () => a({
-			...er(n, t.layer, t.head),
+			...br(n, t.layer, t.head),
 			isolated: !n.isolated
 		}),
 		children: [/* @__PURE__ */ Q("canvas", { "aria-hidden": "true" }), (r !== null || n.isolated) && /* @__PURE__ */ Q("span", {
@@ -2188,25 +2359,25 @@ function Yr(e) {
 		})]
 	});
 }
-function Xr(e, t, n) {
+function vi(e, t, n) {
 	if (!n && (e.layer === "mean" || e.head === "mean")) return `${e.layer} ${e.head}`;
-	let r = t.find((t) => Qr(e, t)) ?? t[0];
+	let r = t.find((t) => bi(e, t)) ?? t[0];
 	return r ? `${r.layer} ${r.head}` : "";
 }
-function Zr(e, t) {
-	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, Gr / e.layers.length - 2);
+function yi(e, t) {
+	let n = e.layout.grid[1] / e.layout.grid[0], r = Math.min(64, pi / e.layers.length - 2);
 	return {
 		"--columns": t,
 		"--aspect": n,
 		"--size": `${Math.max(16, r * n)}px`
 	};
 }
-function Qr(e, t) {
+function bi(e, t) {
 	if (!t || e.method === "rollout") return !1;
 	let n = (e, t) => e === "mean" || e === t;
 	return n(e.layer, t.layer) && n(e.head, t.head);
 }
-function $r(e, t) {
+function xi(e, t) {
 	let n = {
 		ArrowUp: [0, -1],
 		ArrowDown: [0, 1],
@@ -2224,10 +2395,13 @@ function $r(e, t) {
 	})).reduce((e, t) => t.at < e.at ? t : e);
 	a.at < Infinity && a.button.focus();
 }
-function ei(e, t) {
-	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? qe(t) : e === "entropy" ? `${t.toFixed(2)} nats` : H(t);
+function Si({ arrangement: e }) {
+	return e?.words ? `: ${e.words}` : "";
 }
-function ti(e) {
+function Ci(e, t) {
+	return t === void 0 || Number.isNaN(t) ? null : e === "distance" ? Ye(t) : e === "entropy" ? `${t.toFixed(2)} nats` : B(t);
+}
+function wi(e) {
 	return `Thumbnails: ${{
 		linear: "each from 0 to its own maximum",
 		shared: "each layer’s from 0 to the largest weight in any of its heads",
@@ -2236,76 +2410,73 @@ function ti(e) {
 	}[e.scale]}. Choose a header for the mean, double-click a head to isolate it.`;
 }
 // src/numbers/read.ts
-var ni = {
+var Ti = {
 	int16: 2,
 	float16: 2,
 	float32: 4
 };
-function ri(e, t) {
-	let n = ii(e.shape);
-	return ai(e, n, t.byteLength), oi[e.dtype](t, e.offset, n);
+function Ei(e, t) {
+	let n = Di(e.shape);
+	return Oi(e, n, t.byteLength), ki[e.dtype](t, e.offset, n);
 }
-function ii(e) {
+function Di(e) {
 	return e.reduce((e, t) => e * t, 1);
 }
-function ai({ block: e, offset: t, dtype: n, shape: r }, i, a) {
-	let o = ni[n];
+function Oi({ block: e, offset: t, dtype: n, shape: r }, i, a) {
+	let o = Ti[n];
 	if (o === void 0) throw Error(`block ${e}: found numbers of type "${n}", expected int16, float16 or float32`);
 	if (t < 0 || t + i * o > a) throw Error(`block ${e}: (${r.join(", ")}) ${n} from byte ${t} need ${t + i * o} bytes, found ${a}; the page is cut short, make it again`);
 }
-var oi = {
-	int16: si,
-	float16: li,
-	float32: ci
+var ki = {
+	int16: Ai,
+	float16: Mi,
+	float32: ji
 };
-function si(e, t, n) {
+function Ai(e, t, n) {
 	let r = t % 2 == 0 ? new Int16Array(e, t, n) : new Int16Array(e.slice(t, t + 2 * n));
 	return Float32Array.from(r);
 }
-function ci(e, t, n) {
+function ji(e, t, n) {
 	return t % 4 == 0 ? new Float32Array(e, t, n) : new Float32Array(e.slice(t, t + 4 * n));
 }
-function li(e, t, n) {
-	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = di(), a = new Float32Array(n);
+function Mi(e, t, n) {
+	let r = t % 2 == 0 ? new Uint16Array(e, t, n) : new Uint16Array(e.slice(t, t + 2 * n)), i = Pi(), a = new Float32Array(n);
 	for (let e = 0; e < n; e++) a[e] = i[r[e]];
 	return a;
 }
-var ui = null;
-function di() {
-	return ui ??= Float32Array.from({ length: 65536 }, (e, t) => fi(t)), ui;
+var Ni = null;
+function Pi() {
+	return Ni ??= Float32Array.from({ length: 65536 }, (e, t) => Fi(t)), Ni;
 }
-function fi(e) {
+function Fi(e) {
 	let t = e & 32768 ? -1 : 1, n = e >> 10 & 31, r = e & 1023;
 	return n === 0 ? t * r * 2 ** -24 : n === 31 ? r ? NaN : t * Infinity : t * (1 + r / 1024) * 2 ** (n - 15);
 }
 // src/attention/size.ts
-function pi(e, t) {
-	let { grid: n, prefix: r } = t;
-	return {
-		heads: e.mean_row.shape[0] ?? 0,
-		grid: n,
-		prefix: r.length,
-		tokens: r.length + n[0] * n[1]
-	};
-}
 function $(e, t, ...n) {
 	if (t.length === n.length && n.every((e, n) => e.includes(t[n]))) return;
 	let r = n.map((e) => [...new Set(e)].join(" or ")).join(", ");
 	throw Error(`${e}: found shape (${t.join(", ")}), expected (${r}); make the page again`);
 }
 // src/attention/bias.ts
-function mi(e, t, n) {
-	return e.form === "dense" ? new hi(e, t, n) : new gi(e, t, n);
+function Ii(e, t, n) {
+	return e.form === "windows" ? new zi(e, t, n) : e.form === "dense" ? new Ri(e.term, t, n) : new Bi(e, t, n);
 }
-var hi = class {
+function Li(e) {
+	return e.form === "relative" ? [
+		e.table,
+		e.from_prefix,
+		e.to_prefix
+	] : e.form === "dense" ? [e.term] : [e.term, e.kinds];
+}
+var Ri = class {
 	term;
 	headStride;
 	queryStride;
-	constructor(e, t, n) {
-		let { tokens: r, heads: i } = t;
-		$("dense bias", e.term.shape, [1, i], [1, r], [r]);
-		let [a, o] = e.term.shape;
-		this.term = n(e.term), this.queryStride = o === 1 ? 0 : r, this.headStride = a === 1 ? 0 : o * r;
+	constructor(e, { heads: t, queries: n, keys: r }, i) {
+		$("dense bias", e.shape, [1, t], [1, n], [r]);
+		let [a, o] = e.shape;
+		this.term = i(e), this.queryStride = o === 1 ? 0 : r, this.headStride = a === 1 ? 0 : o * r;
 	}
 	addRow(e, t, n) {
 		let r = e * this.headStride + t * this.queryStride;
@@ -2315,7 +2486,33 @@ var hi = class {
 		let r = e * this.headStride + t;
 		for (let e = 0; e < n.length; e++, r += this.queryStride) n[e] += this.term[r];
 	}
-}, gi = class {
+}, zi = class {
+	term;
+	kinds;
+	heads;
+	ownHeads;
+	constructor(e, t, n) {
+		let [r = 0, i = 0, ...a] = e.term.shape, [o = 1] = e.kinds.shape;
+		this.heads = t.heads / o, this.ownHeads = i, $("bias of windows", [i], [1, this.heads]);
+		let s = {
+			...e.term,
+			shape: [r * i, ...a]
+		};
+		this.term = new Ri(s, {
+			...t,
+			heads: r * i
+		}, n), this.kinds = n(e.kinds).slice();
+	}
+	addRow(e, t, n) {
+		this.term.addRow(this.termOf(e), t, n);
+	}
+	addColumn(e, t, n) {
+		this.term.addColumn(this.termOf(e), t, n);
+	}
+	termOf(e) {
+		return this.kinds[Math.floor(e / this.heads)] * this.ownHeads + (this.ownHeads === 1 ? 0 : e % this.heads);
+	}
+}, Bi = class {
 	size;
 	table;
 	fromPrefix;
@@ -2325,11 +2522,11 @@ var hi = class {
 	toHead;
 	constructor(e, t, n) {
 		this.size = t;
-		let { heads: r, prefix: i, tokens: a, grid: o } = t, [s, c] = [2 * o[0] - 1, 2 * o[1] - 1];
+		let { heads: r, prefix: i, keys: a, grid: o } = t, [s, c] = [2 * o[0] - 1, 2 * o[1] - 1];
 		$("relative bias, table", e.table.shape, [1, r], [s], [c]), $("relative bias, from_prefix", e.from_prefix.shape, [1, r], [i], [a]), $("relative bias, to_prefix", e.to_prefix.shape, [1, r], [a - i], [i]), this.table = n(e.table), this.fromPrefix = n(e.from_prefix), this.toPrefix = n(e.to_prefix), this.tableHead = e.table.shape[0] === 1 ? 0 : s * c, this.fromHead = e.from_prefix.shape[0] === 1 ? 0 : i * a, this.toHead = e.to_prefix.shape[0] === 1 ? 0 : (a - i) * i;
 	}
 	addRow(e, t, n) {
-		let { prefix: r, tokens: i } = this.size;
+		let { prefix: r, keys: i } = this.size;
 		if (t < r) {
 			let r = e * this.fromHead + t * i;
 			for (let e = 0; e < i; e++) n[e] += this.fromPrefix[r + e];
@@ -2340,7 +2537,7 @@ var hi = class {
 		this.addOffsets(e, t - r, 1, n);
 	}
 	addColumn(e, t, n) {
-		let { prefix: r, tokens: i } = this.size, a = e * this.fromHead + t;
+		let { prefix: r, keys: i } = this.size, a = e * this.fromHead + t;
 		for (let e = 0; e < r; e++) n[e] += this.fromPrefix[a + e * i];
 		if (t < r) {
 			let a = e * this.toHead + t;
@@ -2354,33 +2551,34 @@ var hi = class {
 			for (let e = 0; e < a; e++, d += n) r[l++] += this.table[d];
 		}
 	}
-}, _i = class {
+}, Vi = class {
 	queries;
 	keys;
 	keyBias;
 	logNormaliser;
 	bias;
 	dim;
-	tokens;
-	logits;
+	queryCount;
+	keyCount;
+	rowLogits;
+	columnLogits;
 	constructor(e, t, n) {
-		let { heads: r, tokens: i } = t;
-		this.dim = e.queries.shape[2] ?? 0, this.tokens = i, $("queries", e.queries.shape, [r], [i], [this.dim]), $("keys", e.keys.shape, [r], [i], [this.dim]), $("key_bias", e.key_bias.shape, [r], [i]), $("log_normaliser", e.log_normaliser.shape, [r], [i]), this.keys = n(e.keys), this.queries = n(e.queries), e.steps && ($("steps", e.steps.shape, [r], [this.dim]), this.queries = vi(this.queries, n(e.steps), t, this.dim)), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && mi(e.bias, t, n), this.logits = new Float64Array(i);
+		let { heads: r, queries: i, keys: a } = t;
+		this.dim = e.queries.shape[2] ?? 0, this.queryCount = i, this.keyCount = a, $("queries", e.queries.shape, [r], [i], [this.dim]), $("keys", e.keys.shape, [r], [a], [this.dim]), $("key_bias", e.key_bias.shape, [r], [a]), $("log_normaliser", e.log_normaliser.shape, [r], [i]), this.keys = n(e.keys), this.queries = n(e.queries), e.steps && ($("steps", e.steps.shape, [r], [this.dim]), this.queries = Hi(this.queries, n(e.steps), t, this.dim)), this.keyBias = n(e.key_bias).slice(), this.logNormaliser = n(e.log_normaliser).slice(), this.bias = e.bias && Ii(e.bias, t, n), this.rowLogits = new Float64Array(a), this.columnLogits = new Float64Array(i);
 	}
 	row(e, t, n) {
-		let { logits: r, tokens: i, dim: a, keyBias: o } = this, s = e * i;
-		yi(this.queries, (s + t) * a, this.keys, s * a, a, r);
-		for (let e = 0; e < i; e++) r[e] += o[s + e];
-		this.bias?.addRow(e, t, r), bi(r, n);
+		let { rowLogits: r, queryCount: i, keyCount: a, dim: o, keyBias: s } = this, c = e * a;
+		Ui(this.queries, (e * i + t) * o, this.keys, c * o, o, r);
+		for (let e = 0; e < a; e++) r[e] += s[c + e];
+		this.bias?.addRow(e, t, r), Wi(r, n);
 	}
 	column(e, t, n) {
-		let { logits: r, tokens: i, dim: a, logNormaliser: o } = this, s = e * i;
-		yi(this.keys, (s + t) * a, this.queries, s * a, a, r), this.bias?.addColumn(e, t, r);
-		let c = this.keyBias[s + t];
-		for (let e = 0; e < i; e++) n[e] = Math.exp(r[e] + c - o[s + e]);
+		let { columnLogits: r, queryCount: i, keyCount: a, dim: o, logNormaliser: s } = this, c = e * i, l = this.keyBias[e * a + t];
+		Ui(this.keys, (e * a + t) * o, this.queries, c * o, o, r), this.bias?.addColumn(e, t, r);
+		for (let e = 0; e < i; e++) n[e] = Math.exp(r[e] + l - s[c + e]);
 	}
 };
-function vi(e, t, { heads: n, tokens: r }, i) {
+function Hi(e, t, { heads: n, queries: r }, i) {
 	let a = new Float32Array(e.length);
 	for (let o = 0; o < n; o++) for (let n = 0; n < r; n++) {
 		let s = (o * r + n) * i;
@@ -2388,7 +2586,7 @@ function vi(e, t, { heads: n, tokens: r }, i) {
 	}
 	return a;
 }
-function yi(e, t, n, r, i, a) {
+function Ui(e, t, n, r, i, a) {
 	let o = e.subarray(t, t + i), s = i - i % 4, c = r;
 	for (let e = 0; e < a.length; e++) {
 		let t = 0, r = 0, l = 0, u = 0, d = 0;
@@ -2397,7 +2595,7 @@ function yi(e, t, n, r, i, a) {
 		a[e] = t + r + (l + u);
 	}
 }
-function bi(e, t) {
+function Wi(e, t) {
 	let n = -Infinity;
 	for (let t = 0; t < e.length; t++) e[t] > n && (n = e[t]);
 	let r = 0;
@@ -2405,34 +2603,117 @@ function bi(e, t) {
 	for (let n = 0; n < e.length; n++) t[n] = e[n] / r;
 }
 // src/attention/weights.ts
-var xi = class {
+var Gi = class {
 	weights;
-	tokens;
+	queries;
+	keys;
 	constructor(e, t, n) {
-		this.tokens = t.tokens, $("weights", e.weights.shape, [t.heads], [t.tokens], [t.tokens]), this.weights = n(e.weights);
+		this.queries = t.queries, this.keys = t.keys, $("weights", e.weights.shape, [t.heads], [t.queries], [t.keys]), this.weights = n(e.weights);
 	}
 	row(e, t, n) {
-		let r = (e * this.tokens + t) * this.tokens;
-		n.set(this.weights.subarray(r, r + this.tokens));
+		let r = (e * this.queries + t) * this.keys;
+		n.set(this.weights.subarray(r, r + this.keys));
 	}
 	column(e, t, n) {
-		let r = e * this.tokens * this.tokens + t;
-		for (let e = 0; e < this.tokens; e++, r += this.tokens) n[e] = this.weights[r];
+		let r = e * this.queries * this.keys + t;
+		for (let e = 0; e < this.queries; e++, r += this.keys) n[e] = this.weights[r];
+	}
+}, Ki = class {
+	tokens;
+	own;
+	places;
+	constructor(e, t, n) {
+		this.own = e.shape[1] ?? 0, this.tokens = Int32Array.from(n(e)), this.places = Array.from({ length: t }, () => []), this.tokens.forEach((e, n) => {
+			if (e >= t) throw Error(`found token ${e} of ${t} in a window; make the page again`);
+			e >= 0 && this.places[e].push(n);
+		});
+	}
+	placesOf(e) {
+		return (this.places[e] ?? []).map((e) => ({
+			window: Math.floor(e / this.own),
+			position: e % this.own
+		}));
+	}
+	times(e) {
+		return this.places[e]?.length ?? 0;
+	}
+	of(e) {
+		return this.tokens.subarray(e * this.own, (e + 1) * this.own);
+	}
+};
+function qi({ query_tokens: e, key_tokens: t, allowed: n }) {
+	return [
+		e,
+		t,
+		...n ? [n.kinds, n.masks] : []
+	];
+}
+var Ji = class {
+	kinds;
+	bytes;
+	queries;
+	width;
+	constructor({ kinds: e, masks: t }, n) {
+		this.kinds = n(e).slice(), this.bytes = n(t).slice(), this.queries = t.shape[1] ?? 0, this.width = t.shape[2] ?? 0;
+	}
+	allows(e, t, n) {
+		let r = (this.kinds[e] * this.queries + t) * this.width + (n >> 3);
+		return (this.bytes[r] >> 7 - (n & 7) & 1) == 1;
+	}
+}, Yi = class {
+	sizes;
+	queries;
+	keys;
+	count;
+	masks;
+	constructor(e, t, n) {
+		this.sizes = t, this.queries = new Ki(e.query_tokens, t.queries, n), this.keys = new Ki(e.key_tokens, t.keys, n), this.count = e.query_tokens.shape[0] ?? 0, this.masks = e.allowed && new Ji(e.allowed, n);
+	}
+	reach(e, t) {
+		let [n, r] = t === "from" ? [this.queries, this.keys] : [this.keys, this.queries], i = new Uint8Array(t === "from" ? this.sizes.keys : this.sizes.queries);
+		for (let { window: a, position: o } of n.placesOf(e)) r.of(a).forEach((e, n) => {
+			let [r, s] = t === "from" ? [o, n] : [n, o];
+			e >= 0 && (this.masks?.allows(a, r, s) ?? !0) && (i[e] = 1);
+		});
+		return i;
+	}
+}, Xi = class {
+	rows;
+	windows;
+	heads;
+	ownRow;
+	ownColumn;
+	constructor(e, t, n) {
+		this.rows = e, this.windows = t, this.heads = n, this.ownRow = new Float32Array(t.keys.own), this.ownColumn = new Float32Array(t.queries.own);
+	}
+	row(e, t, n) {
+		let { queries: r, keys: i } = this.windows;
+		n.fill(0);
+		for (let { window: a, position: o } of r.placesOf(t)) this.rows.row(a * this.heads + e, o, this.ownRow), i.of(a).forEach((e, i) => {
+			e >= 0 && (n[e] += this.ownRow[i] / r.times(t));
+		});
+	}
+	column(e, t, n) {
+		let { queries: r, keys: i } = this.windows;
+		n.fill(0);
+		for (let { window: a, position: o } of i.placesOf(t)) this.rows.column(a * this.heads + e, o, this.ownColumn), r.of(a).forEach((e, t) => {
+			e >= 0 && (n[e] += this.ownColumn[t] / r.times(e));
+		});
 	}
 };
 // src/attention/layer.ts
-async function Si(e, t, n) {
-	let r = await wi(Ci(e), n);
-	return new Ti(e, pi(e, t), (e) => ri(e, r.get(e.block)));
+async function Zi(e, t, n, r = null) {
+	let i = r ?? {
+		queries: t,
+		keys: t,
+		windows: null
+	}, a = i.windows ? qi(i.windows) : [], o = await $i([...Qi(e), ...a], n);
+	return new ea(e, i, (e) => Ei(e, o.get(e.block)));
 }
-function Ci(e) {
+function Qi(e) {
 	let t = [e.mean_row, e.probe.row];
 	if (e.form === "weights") return [...t, e.weights];
-	let { queries: n, keys: r, key_bias: i, log_normaliser: a, bias: o } = e, s = o ? o.form === "dense" ? [o.term] : [
-		o.table,
-		o.from_prefix,
-		o.to_prefix
-	] : [];
+	let { queries: n, keys: r, key_bias: i, log_normaliser: a, bias: o } = e, s = o ? Li(o) : [];
 	return [
 		...t,
 		n,
@@ -2442,51 +2723,73 @@ function Ci(e) {
 		...s
 	];
 }
-async function wi(e, t) {
+async function $i(e, t) {
 	let n = [...new Set(e.map(({ block: e }) => e))];
 	return new Map(await Promise.all(n.map(async (e) => [e, await t.bytes(e)])));
 }
-var Ti = class {
+var ea = class {
 	heads;
-	tokens;
+	queries;
+	keys;
+	uniform;
 	error;
+	own;
 	rows;
+	windows;
 	means;
 	probe;
 	checked = null;
 	constructor(e, t, n) {
-		let { heads: r, tokens: i } = t;
-		$("mean_row", e.mean_row.shape, [r], [i]), $("probe", e.probe.row.shape, [i]), this.heads = r, this.tokens = i, this.error = e.error, this.rows = e.form === "product" ? new _i(e, t, n) : new xi(e, t, n), this.means = n(e.mean_row).slice(), this.probe = {
+		this.heads = e.mean_row.shape[0] ?? 0, this.queries = ta(t.queries), this.keys = ta(t.keys), this.windows = t.windows && new Yi(t.windows, this, n);
+		let r = {
+			heads: this.heads * (this.windows?.count ?? 1),
+			queries: this.windows?.queries.own ?? this.queries,
+			keys: this.windows?.keys.own ?? this.keys,
+			grid: t.queries.grid,
+			prefix: t.queries.prefix.length
+		};
+		$("mean_row", e.mean_row.shape, [this.heads], [this.keys]), $("probe", e.probe.row.shape, [r.keys]), this.uniform = 1 / r.keys, this.error = e.error, this.own = e.form === "product" ? new Vi(e, r, n) : new Gi(e, r, n), this.rows = this.windows ? new Xi(this.own, this.windows, this.heads) : this.own, this.means = n(e.mean_row).slice(), this.probe = {
 			...e.probe,
 			row: n(e.probe.row).slice()
 		};
 	}
 	row(e, t, n) {
-		return this.check(e, t, "query", n), this.rows.row(e, t, n), n;
+		return this.check(e, t, this.queries, "query"), na(n, this.keys), this.rows.row(e, t, n), n;
 	}
 	column(e, t, n) {
-		return this.check(e, t, "key", n), this.rows.column(e, t, n), n;
+		return this.check(e, t, this.keys, "key"), na(n, this.queries), this.rows.column(e, t, n), n;
 	}
 	meanRow(e) {
-		return Ei(e, this.heads, "head"), this.means.subarray(e * this.tokens, (e + 1) * this.tokens);
+		return ra(e, this.heads, "head"), this.means.subarray(e * this.keys, (e + 1) * this.keys);
+	}
+	reach(e, t) {
+		return this.windows && this.windows.count > 1 ? this.windows.reach(e, t) : null;
 	}
 	selfCheck() {
 		return this.checked ??= this.compareProbe(), this.checked;
 	}
 	compareProbe() {
-		let { head: e, query: t, row: n } = this.probe, r = this.row(e, t, new Float32Array(this.tokens)), [i, a] = [0, 0];
-		for (let e = 0; e < this.tokens; e++) i = Math.max(i, Math.abs(r[e] - n[e])), a = Math.max(a, n[e]);
+		let { head: e, query: t, row: n } = this.probe, r = new Float32Array(n.length);
+		this.own.row(e, t, r);
+		let [i, a] = [0, 0];
+		for (let e = 0; e < n.length; e++) i = Math.max(i, Math.abs(r[e] - n[e])), a = Math.max(a, Math.abs(n[e]));
 		return i / a;
 	}
 	check(e, t, n, r) {
-		if (Ei(e, this.heads, "head"), Ei(t, this.tokens, n), r.length !== this.tokens) throw RangeError(`found an array of ${r.length} to write ${this.tokens} weights to`);
+		ra(e, this.heads, "head"), ra(t, n, r);
 	}
 };
-function Ei(e, t, n) {
+function ta({ grid: e, prefix: t }) {
+	return t.length + e[0] * e[1];
+}
+function na(e, t) {
+	if (e.length !== t) throw RangeError(`found an array of ${e.length} to write ${t} weights to`);
+}
+function ra(e, t, n) {
 	if (!(Number.isInteger(e) && e >= 0 && e < t)) throw RangeError(`${n} ${e} does not exist: there are ${t}, from 0`);
 }
 // src/engine/gallery.ts
-var Di = { kind: "pending" }, Oi = class {
+var ia = { kind: "pending" }, aa = class {
 	payload;
 	source;
 	changed;
@@ -2504,7 +2807,7 @@ var Di = { kind: "pending" }, Oi = class {
 		let t = this.small.get(e);
 		if (t) return t;
 		if (!this.smallBytes) throw Error("the gallery was asked before it was open");
-		let n = ri(e, this.smallBytes);
+		let n = Ei(e, this.smallBytes);
 		return this.small.set(e, n), n;
 	}
 	layer(e, t) {
@@ -2520,7 +2823,7 @@ var Di = { kind: "pending" }, Oi = class {
 		let { layers: t } = q(this.payload, e);
 		this.layersOf(e);
 		for (let n = t.length - 1; n >= 0; n--) if (!this.views.get(e)?.has(n)) {
-			if (await ki(), !this.views.has(e)) return;
+			if (await oa(), !this.views.has(e)) return;
 			this.layer(e, n);
 		}
 	}
@@ -2532,7 +2835,7 @@ var Di = { kind: "pending" }, Oi = class {
 	}
 	describe(e, t) {
 		let n = q(this.payload, e).layers[t], r = n ? n.refusal ?? n.absent : "no such layer";
-		return r === null ? J(this.payload, e).attention[t] ? Di : {
+		return r === null ? J(this.payload, e).attention[t] ? ia : {
 			kind: "absent",
 			absent: "not in this page"
 		} : {
@@ -2544,10 +2847,10 @@ var Di = { kind: "pending" }, Oi = class {
 		let r = J(this.payload, e).attention[t];
 		if (r) {
 			try {
-				let i = await Si(r, q(this.payload, e).layout, { bytes: (e) => this.fetch(e) });
+				let i = { bytes: (e) => this.fetch(e) }, { layout: a, layers: o } = q(this.payload, e), s = await Zi(r, a, i, o[t]?.arrangement);
 				n.set(t, {
 					kind: "ready",
-					layer: i
+					layer: s
 				});
 			} catch (e) {
 				n.set(t, {
@@ -2564,15 +2867,15 @@ var Di = { kind: "pending" }, Oi = class {
 		return this.asked.set(e, t), t;
 	}
 };
-function ki() {
+function oa() {
 	return new Promise((e) => setTimeout(e, 0));
 }
 // src/components/hooks.ts
-var Ai = 6e3, ji = 150;
-function Mi(e, t) {
-	let [n, r] = R(null), [i, a] = R(0), [o, s] = R("");
-	return z(() => {
-		let n = new Oi(e, t, () => a((e) => e + 1));
+var sa = 6e3, ca = 150;
+function la(e, t) {
+	let [n, r] = L(null), [i, a] = L(0), [o, s] = L("");
+	return R(() => {
+		let n = new aa(e, t, () => a((e) => e + 1));
 		n.open().then(() => r(n), (e) => s(e instanceof Error ? e.message : String(e)));
 	}, [e, t]), {
 		gallery: n,
@@ -2580,21 +2883,21 @@ function Mi(e, t) {
 		failure: o
 	};
 }
-function Ni(e, t, n, r) {
-	let i = B(e?.read());
-	z(() => {
+function ua(e, t, n, r) {
+	let i = Te(e?.read());
+	R(() => {
 		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(rr(t, n)), i.current = e.read());
-		}, ji);
+			e && e.read() === i.current && (e.write(Cr(t, n)), i.current = e.read());
+		}, ca);
 		return () => clearTimeout(r);
 	}, [
 		e,
 		t,
 		n
-	]), z(() => {
+	]), R(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === rr(t, n) ? t : ir(e.read(), n));
+			i.current = e.read(), r((t) => e.read() === Cr(t, n) ? t : wr(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -2603,32 +2906,32 @@ function Ni(e, t, n, r) {
 		r
 	]);
 }
-function Pi() {
-	let [e, t] = R("");
-	return z(() => {
-		let e = setTimeout(() => t(""), Ai);
+function da() {
+	let [e, t] = L("");
+	return R(() => {
+		let e = setTimeout(() => t(""), sa);
 		return () => clearTimeout(e);
 	}, [e]), [e, t];
 }
 // node_modules/preact/compat/dist/compat.mjs
-var Fi = Object.assign;
-function Ii(e, t) {
+var fa = Object.assign;
+function pa(e, t) {
 	for (var n in e) if (n != "__source" && e[n] !== t[n]) return !0;
 	for (var r in t) if (r != "__source" && !(r in e)) return !0;
 	return !1;
 }
-var Li = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
-function Ri(e, t) {
+var ma = /^(-|f[lo].*[^se]$|g.{5,}[^ps]$|z|o[pr]|(W.{5})?[lL]i.*(t|mp)$|an|(bo|s).{4}Im|sca|m.{6}[ds]|ta|c.*[st]$|wido|ini|asp|fill|st)/;
+function ha(e, t) {
 	function n(e) {
 		var n = this.props.ref;
-		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : Ii(this.props, e);
+		return n != e.ref && n && (typeof n == "function" ? n(null) : n.current = null), t ? !t(this.props, e) || n != e.ref : pa(this.props, e);
 	}
 	function r(t) {
 		return this.shouldComponentUpdate = n, v(e, t);
 	}
 	return r.displayName = "Memo(" + (e.displayName || e.name) + ")", r.prototype.isReactComponent = !0, r.type = e, r;
 }
-var zi = Symbol.for("react.element"), Bi = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, Vi = /[A-Z0-9]/g, Hi = typeof document < "u", Ui = function(e) {
+var ga = Symbol.for("react.element"), _a = /^(?:accent|alignment|arabic|baseline|cap|clip(?!PathU)|color|dominant|fill|flood|font|glyph(?!R)|horiz|image(?!S)|letter|lighting|marker(?!H|W|U)|overline|paint|pointer|shape|stop|strikethrough|stroke|text(?!L)|transform|underline|unicode|units|v|vector|vert|word|writing|x(?!C))[A-Z]/, va = /[A-Z0-9]/g, ya = typeof document < "u", ba = function(e) {
 	return /fil|che|rad/.test(e);
 };
 x.prototype.isReactComponent = !0, [
@@ -2650,36 +2953,36 @@ x.prototype.isReactComponent = !0, [
 		}
 	});
 });
-var Wi = e.event;
+var xa = e.event;
 e.event = function(e) {
-	return Wi && (e = Wi(e)), e.persist = function() {}, e.isPropagationStopped = function() {
+	return xa && (e = xa(e)), e.persist = function() {}, e.isPropagationStopped = function() {
 		return this.cancelBubble;
 	}, e.isDefaultPrevented = function() {
 		return this.defaultPrevented;
 	}, e.nativeEvent = e;
 };
-var Gi = {
+var Sa = {
 	configurable: !0,
 	get: function() {
 		return this.class;
 	}
-}, Ki = e.vnode;
+}, Ca = e.vnode;
 e.vnode = function(e) {
 	if (typeof e.type == "string") (function(e) {
 		var t = e.props, n = e.type, r = {}, i = n.indexOf("-") == -1;
 		for (var a in t) {
 			var o = t[a];
-			if (!(a == "value" && "defaultValue" in t && o == null || Hi && a == "children" && n == "noscript" || a == "class" || a == "className")) {
+			if (!(a == "value" && "defaultValue" in t && o == null || ya && a == "children" && n == "noscript" || a == "class" || a == "className")) {
 				if (a == "style" && o && o.constructor == Object) {
 					var s = void 0;
-					for (var c in o) typeof o[c] != "number" || Li.test(c) || (s ||= o = Fi({}, o), o[c] += "px");
+					for (var c in o) typeof o[c] != "number" || ma.test(c) || (s ||= o = fa({}, o), o[c] += "px");
 				} else if (a == "defaultValue" && "value" in t && t.value == null) a = "value";
 				else if (a == "download" && !0 === o) o = "";
 				else if (a == "translate" && o === "no") o = !1;
 				else if (a[0] == "o" && a[1] == "n") {
 					var l = a.toLowerCase();
-					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || Ui(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
-				} else i && Bi.test(a) ? a = a.replace(Vi, "-$&").toLowerCase() : o === null && (o = void 0);
+					l == "ondoubleclick" ? a = "ondblclick" : l != "onchange" || n != "input" && n != "textarea" || ba(t.type) ? l == "onfocus" ? a = "onfocusin" : l == "onblur" && (a = "onfocusout") : l = a = "oninput", l == "oninput" && r[a = l] && (a = "oninputCapture");
+				} else i && _a.test(a) ? a = a.replace(va, "-$&").toLowerCase() : o === null && (o = void 0);
 				r[a] = o;
 			}
 		}
@@ -2689,10 +2992,10 @@ e.vnode = function(e) {
 				e.props.selected = r.multiple ? u.indexOf(e.props.value) != -1 : u == e.props.value;
 			}));
 		}
-		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Gi)) : t.className && (r.class = r.className = t.className), e.props = r;
+		t.class && !t.className ? (r.class = t.class, Object.defineProperty(r, "className", Sa)) : t.className && (r.class = r.className = t.className), e.props = r;
 	})(e);
 	else if (typeof e.type == "function" && ("ref" in e.props && "prototype" in e.type && e.type.prototype.render && (e.ref = e.props.ref, delete e.props.ref), e.type.defaultProps)) {
-		var t = Fi({}, e.props);
+		var t = fa({}, e.props);
 		for (var n in e.type.defaultProps) t[n] === void 0 && (t[n] = e.type.defaultProps[n]);
 		e.props = t;
 	}
@@ -2700,14 +3003,14 @@ e.vnode = function(e) {
 		value: e.ref,
 		configurable: !0,
 		writable: !0
-	}), e.$$typeof = zi, Ki && Ki(e);
+	}), e.$$typeof = ga, Ca && Ca(e);
 };
 // src/components/ColourBar.tsx
-var qi = 256, Ji = Float32Array.from({ length: qi }, (e, t) => t / 255);
-function Yi({ pane: e }) {
-	let t = B(null);
-	return Ce(() => {
-		t.current && Br(t.current, Ji, [1, qi], (e) => e, Be(e.colours));
+var wa = 256, Ta = Float32Array.from({ length: wa }, (e, t) => t / 255);
+function Ea({ pane: e }) {
+	let t = Te(null);
+	return we(() => {
+		t.current && ci(t.current, Ta, [1, wa], (e) => e, He(e.colours));
 	}, [e.colours]), /* @__PURE__ */ Q("div", {
 		class: "colour-bar",
 		children: [
@@ -2734,12 +3037,12 @@ function Yi({ pane: e }) {
 	});
 }
 // src/components/PrefixMass.tsx
-function Xi({ pane: e, received: t }) {
+function Da({ pane: e, received: t }) {
 	if (!Y(e.map) || e.difference) return /* @__PURE__ */ Q("div", { class: "prefix-mass" });
-	let n = an(e.map, e.look), r = e.tinted.at(-1), i = r ? `${r.words}: ` : "";
+	let n = Sn(e.map), r = e.tinted.at(-1), i = r ? `${r.words}: ` : "";
 	if (n.length === 0) return /* @__PURE__ */ Q("div", { class: "prefix-mass" });
 	let a = [...n.map(({ name: e, weight: t }) => ({
-		name: xt(e),
+		name: Mt(e),
 		weight: t,
 		kind: "token"
 	})), {
@@ -2766,15 +3069,15 @@ function Xi({ pane: e, received: t }) {
 				children: [
 					e,
 					" ",
-					/* @__PURE__ */ Q("b", { children: t && r === "patches" ? W(n) : H(n) })
+					/* @__PURE__ */ Q("b", { children: t && r === "patches" ? H(n) : B(n) })
 				]
 			}, e))]
 		})]
 	});
 }
 // src/components/Tints.tsx
-var Zi = Ri(function({ tinted: e, columns: t }) {
-	return /* @__PURE__ */ Q(b, { children: dn(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ Q("rect", {
+var Oa = ha(function({ tinted: e, columns: t }) {
+	return /* @__PURE__ */ Q(b, { children: On(e, t).map(({ x: e, y: t, width: n, colour: r, opacity: i }) => /* @__PURE__ */ Q("rect", {
 		x: e,
 		y: t,
 		width: n,
@@ -2782,18 +3085,18 @@ var Zi = Ri(function({ tinted: e, columns: t }) {
 		fill: r,
 		"fill-opacity": i
 	}, `${e} ${t}`)) });
-}), Qi = {
+}), ka = {
 	ArrowUp: [-1, 0],
 	ArrowDown: [1, 0],
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1]
-};
-function $i(e) {
-	let { pane: t } = e, n = B(null), [r, i] = t.look.layout.grid, [a, o] = t.image.input_size, s = e.probe === null ? null : G(e.probe, t.look), c = (e) => {
-		let t = n.current?.getBoundingClientRect() ?? new DOMRect(), a = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
+}, Aa = 36;
+function ja(e) {
+	let { pane: t } = e, n = Te(null), { asked: r, shown: i, look: a } = t, [o, s] = t.image.input_size, c = e.probe === null ? null : G(e.probe, a), l = c?.kind === "patch" ? W(c, a.layout, i) : null, u = (e) => {
+		let r = n.current?.getBoundingClientRect() ?? new DOMRect(), [i, o] = Ct(a.layout, t.image), s = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
-			row: a((e.clientY - t.top) / t.height, r),
-			column: a((e.clientX - t.left) / t.width, i)
+			row: s((e.clientY - r.top) / r.height / i, a.layout.grid[0]),
+			column: s((e.clientX - r.left) / r.width / o, a.layout.grid[1])
 		};
 	};
 	return /* @__PURE__ */ Q("div", {
@@ -2801,96 +3104,113 @@ function $i(e) {
 		class: "stage",
 		role: "application",
 		"aria-roledescription": "attention map",
-		"aria-label": `${e.name}: ${Ct(t.query, t.look)}`,
+		"aria-label": `${e.name}: ${Pt(t.query, a, r)}`,
 		"aria-describedby": e.helpId,
 		tabIndex: 0,
-		style: { aspectRatio: `${o} / ${a}` },
+		style: { aspectRatio: `${s} / ${o}` },
 		onPointerMove: (t) => {
-			let { row: n, column: r } = c(t);
-			e.onPoint(yt(n, r));
+			let { row: n, column: r } = u(t);
+			e.onPoint(Et(n, r));
 		},
 		onPointerLeave: () => e.onPoint(null),
 		onClick: (t) => {
-			let { row: n, column: r } = c(t);
-			e.onLock(yt(n, r), t.shiftKey, !1);
+			let { row: n, column: r } = u(t);
+			e.onLock(Et(n, r), t.shiftKey, !1);
 		},
 		onKeyDown: (n) => {
-			let r = Qi[n.key];
-			if (r) e.onMove(Dt(t.query, r[0], r[1], t.look));
+			let i = ka[n.key];
+			if (i) e.onMove(Rt(t.query, i[0], i[1], a, r));
 			else if (n.key === "Enter" || n.key === " ") e.onLock(t.query, n.shiftKey, !0);
 			else if (n.key === "Escape") e.onRelease();
 			else return;
 			n.preventDefault(), n.stopPropagation();
 		},
 		children: [
-			/* @__PURE__ */ Q(kr, { image: t.image }),
+			/* @__PURE__ */ Q(Yr, { image: t.image }),
 			/* @__PURE__ */ Q("div", {
 				class: "over",
 				style: { opacity: e.opacity },
-				children: /* @__PURE__ */ Q(Rr, {
+				children: /* @__PURE__ */ Q(ai, {
 					pane: t,
 					smoothed: e.smoothed
 				})
 			}),
 			/* @__PURE__ */ Q("svg", {
-				class: "over marks",
-				viewBox: `0 0 ${i} ${r}`,
+				class: `over marks ${Math.max(...r.grid) > Aa ? "fine" : ""}`,
+				viewBox: `0 0 ${r.grid[1]} ${r.grid[0]}`,
+				style: oi(r, t.image),
 				preserveAspectRatio: "none",
 				"aria-hidden": "true",
 				children: [
-					t.mask && /* @__PURE__ */ Q(ea, {
-						chosen: t.mask.chosen,
-						grid: [r, i]
+					/* @__PURE__ */ Q("g", {
+						transform: Pa(i, r),
+						children: [
+							t.window && /* @__PURE__ */ Q(Ma, {
+								chosen: t.window,
+								grid: i.grid,
+								kind: "window"
+							}),
+							t.mask && /* @__PURE__ */ Q(Ma, {
+								chosen: t.mask.chosen,
+								grid: i.grid,
+								kind: ""
+							}),
+							t.tinted.length > 0 && /* @__PURE__ */ Q(Oa, {
+								tinted: t.tinted,
+								columns: i.grid[1]
+							})
+						]
 					}),
-					t.tinted.length > 0 && /* @__PURE__ */ Q(Zi, {
-						tinted: t.tinted,
-						columns: i
-					}),
-					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ Q(ta, {
+					t.tinted.map(({ query: e, colour: n }) => /* @__PURE__ */ Q(Na, {
 						query: e,
 						colour: n,
-						look: t.look
+						pane: t
 					}, e)),
-					t.tinted.length === 0 && /* @__PURE__ */ Q(ta, {
+					t.tinted.length === 0 && /* @__PURE__ */ Q(Na, {
 						query: t.query,
 						colour: "#ffffff",
-						look: t.look
+						pane: t
 					}),
-					s?.kind === "patch" && /* @__PURE__ */ Q(na, {
-						row: s.row,
-						column: s.column,
-						class: "probe"
+					l && /* @__PURE__ */ Q("g", {
+						transform: Pa(i, r),
+						children: /* @__PURE__ */ Q(Fa, {
+							...l,
+							class: "probe"
+						})
 					})
 				]
 			}),
-			s?.kind === "patch" && /* @__PURE__ */ Q("div", {
+			l && /* @__PURE__ */ Q("div", {
 				class: "reading",
-				children: en(t, s.row * i + s.column)
+				children: vn(t, l.row * i.grid[1] + l.column)
 			})
 		]
 	});
 }
-function ea({ chosen: e, grid: t }) {
-	let n = _n(e, t);
+function Ma({ chosen: e, grid: t, kind: n }) {
+	let r = Pn(e, t);
 	return /* @__PURE__ */ Q(b, { children: [/* @__PURE__ */ Q("path", {
-		d: n,
-		class: "casing"
+		d: r,
+		class: `casing ${n}`
 	}), /* @__PURE__ */ Q("path", {
-		d: n,
-		class: "edge",
+		d: r,
+		class: `edge ${n}`,
 		stroke: "#ffffff"
 	})] });
 }
-function ta({ query: e, colour: t, look: n }) {
-	let r = G(e, n);
-	return r?.kind === "patch" ? /* @__PURE__ */ Q(na, {
-		row: r.row,
-		column: r.column,
+function Na({ query: e, colour: t, pane: n }) {
+	let r = G(e, n.look);
+	return r?.kind === "patch" ? /* @__PURE__ */ Q(Fa, {
+		...W(r, n.look.layout, n.asked),
 		class: "marker",
 		colour: t
 	}) : null;
 }
-function na(e) {
+function Pa(e, t) {
+	let [n, r] = [e.patch_size[0] / t.patch_size[0], e.patch_size[1] / t.patch_size[1]];
+	return n === 1 && r === 1 ? void 0 : `scale(${r} ${n})`;
+}
+function Fa(e) {
 	let t = {
 		x: e.column,
 		y: e.row,
@@ -2907,8 +3227,8 @@ function na(e) {
 	})] });
 }
 // src/components/PaneView.tsx
-var ra = Ri(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
-	let o = e.look.layout.grid[0] * e.look.layout.grid[1], [s, c] = e.image.input_size, l = { width: `min(100%, calc(${c / s} * var(--tallest)))` };
+var Ia = ha(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }) {
+	let o = e.shown.grid[0] * e.shown.grid[1], [s, c] = e.image.input_size, l = { width: `min(100%, calc(${c / s} * var(--tallest)))` };
 	return /* @__PURE__ */ Q("section", {
 		class: "pane",
 		"aria-label": r ? `Picture ${r}` : "Picture",
@@ -2932,7 +3252,7 @@ var ra = Ri(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 					})
 				]
 			}),
-			/* @__PURE__ */ Q($i, {
+			/* @__PURE__ */ Q(ja, {
 				pane: e,
 				name: r ? `Picture ${r}` : "Picture",
 				smoothed: t.smooth,
@@ -2943,20 +3263,20 @@ var ra = Ri(function({ pane: e, state: t, probe: n, letter: r, helpId: i, ...a }
 			}),
 			/* @__PURE__ */ Q("p", {
 				class: "caption",
-				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${Xt(e.mask, o)}.`]
+				children: [e.map === "pending" ? "Decoding …" : e.caption, e.mask && ` Outlined: ${mn(e.mask, o)}.`]
 			}),
-			e.tinted.length > 0 ? /* @__PURE__ */ Q(ia, {
+			e.tinted.length > 0 ? /* @__PURE__ */ Q(La, {
 				pane: e,
 				patches: o
-			}) : Y(e.map) && /* @__PURE__ */ Q(Yi, { pane: e }),
-			/* @__PURE__ */ Q(Xi, {
+			}) : Y(e.map) && /* @__PURE__ */ Q(Ea, { pane: e }),
+			/* @__PURE__ */ Q(Da, {
 				pane: e,
 				received: t.direction === "to"
 			})
 		]
 	});
 });
-function ia({ pane: e, patches: t }) {
+function La({ pane: e, patches: t }) {
 	return /* @__PURE__ */ Q("ul", {
 		class: "legend",
 		children: e.tinted.map(({ query: e, colour: n, words: r, map: i, mask: a }) => /* @__PURE__ */ Q("li", { children: [
@@ -2966,14 +3286,14 @@ function ia({ pane: e, patches: t }) {
 			}),
 			r,
 			": ",
-			Xt(a, t),
+			mn(a, t),
 			", at most ",
-			H(i.maximum)
+			B(i.maximum)
 		] }, e))
 	});
 }
 // src/maps/ticks.ts
-function aa(e, t) {
+function Ra(e, t) {
 	if (!(e > 0) || !Number.isFinite(e)) return [0];
 	let n = e / t, r = 10 ** Math.floor(Math.log10(n)), i = r * ([
 		1,
@@ -2985,13 +3305,13 @@ function aa(e, t) {
 	return Array.from({ length: a + 1 }, (e, t) => Number((t * i).toPrecision(12)));
 }
 // src/components/Plots.tsx
-var oa = 240, sa = 150, ca = 34, la = 14;
-function ua({ gallery: e, state: t, update: n }) {
-	let { shown: r, rescale: i } = t, [a, o, s] = V(() => [
+var za = 240, Ba = 150, Va = 34, Ha = 14;
+function Ua({ gallery: e, state: t, update: n }) {
+	let { shown: r, rescale: i } = t, [a, o, s] = z(() => [
 		"distance",
 		"entropy",
 		"prefix"
-	].map((t) => Nr(e, r, t, i)), [
+	].map((t) => $r(e, r, t, i)), [
 		e,
 		r,
 		i
@@ -3003,21 +3323,21 @@ function ua({ gallery: e, state: t, update: n }) {
 		children: [/* @__PURE__ */ Q("div", {
 			class: "plot-row",
 			children: [
-				a && /* @__PURE__ */ Q(da, {
+				a && /* @__PURE__ */ Q(Wa, {
 					title: "Distance",
 					unit: "px",
 					data: a,
 					state: t,
 					update: n
 				}),
-				o && /* @__PURE__ */ Q(da, {
+				o && /* @__PURE__ */ Q(Wa, {
 					title: "Entropy",
 					unit: "nats",
 					data: o,
 					state: t,
 					update: n
 				}),
-				s && /* @__PURE__ */ Q(da, {
+				s && /* @__PURE__ */ Q(Wa, {
 					title: "Prefix mass",
 					unit: "%",
 					data: s,
@@ -3027,7 +3347,7 @@ function ua({ gallery: e, state: t, update: n }) {
 			]
 		}), a ? /* @__PURE__ */ Q("div", {
 			class: "plot-foot",
-			children: [/* @__PURE__ */ Q(br, {
+			children: [/* @__PURE__ */ Q(Br, {
 				label: "distance with rows rescaled to 1 over the patches",
 				checked: i,
 				onChange: (e) => n({ rescale: e })
@@ -3041,13 +3361,13 @@ function ua({ gallery: e, state: t, update: n }) {
 		})]
 	});
 }
-function da(e) {
-	let { title: t, unit: n, data: r, state: i, update: a } = e, o = V(() => fa(r, n), [r, n]), s = (e) => {
+function Wa(e) {
+	let { title: t, unit: n, data: r, state: i, update: a } = e, o = z(() => Ga(r, n), [r, n]), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect(), n = {
-			x: (e.clientX - t.left) / t.width * oa,
-			y: (e.clientY - t.top) / t.height * sa
-		}, r = pa(o.dots, n);
-		r && (r.layer !== i.layer || r.head !== i.head) && a(er(i, r.layer, r.head));
+			x: (e.clientX - t.left) / t.width * za,
+			y: (e.clientY - t.top) / t.height * Ba
+		}, r = qa(o.dots, n);
+		r && (r.layer !== i.layer || r.head !== i.head) && a(br(i, r.layer, r.head));
 	}, c = o.dots.filter(({ layer: e, head: t }) => e === i.layer && (t === i.head || i.head === "mean")), l = Math.min(...o.dots.map((e) => e.value)), u = Math.max(...o.dots.map((e) => e.value));
 	return /* @__PURE__ */ Q("figure", { children: [/* @__PURE__ */ Q("figcaption", {
 		title: r.convention,
@@ -3070,13 +3390,13 @@ function da(e) {
 			]
 		})]
 	}), /* @__PURE__ */ Q("svg", {
-		viewBox: `0 0 ${oa} ${sa}`,
+		viewBox: `0 0 ${za} ${Ba}`,
 		role: "img",
 		"aria-label": `${r.convention}: every head by layer, from ${o.words(l)} to ${o.words(u)}`,
 		onPointerMove: s,
 		children: [
 			o.ticks.map(({ y: e, label: t }) => /* @__PURE__ */ Q("g", { children: [/* @__PURE__ */ Q("line", {
-				x1: ca,
+				x1: Va,
 				x2: 232,
 				y1: e,
 				y2: e,
@@ -3100,11 +3420,8 @@ function da(e) {
 				class: "axis-name",
 				children: "layer"
 			}),
-			o.baseline !== null && /* @__PURE__ */ Q("line", {
-				x1: ca,
-				x2: 232,
-				y1: o.baseline,
-				y2: o.baseline,
+			/* @__PURE__ */ Q("path", {
+				d: o.baseline,
 				class: "baseline"
 			}),
 			/* @__PURE__ */ Q("polyline", {
@@ -3128,8 +3445,8 @@ function da(e) {
 		]
 	})] });
 }
-function fa(e, t) {
-	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, e.baseline ?? 0, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = aa(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
+function Ga(e, t) {
+	let n = t === "%" ? 100 : 1, r = e.values.flat().filter((e) => !Number.isNaN(e)), i = Math.max(...r, ...e.baselines, 1e-9) * n, a = e.values.length, o = (e) => 42 + 182 * e / Math.max(a - 1, 1), s = Ra(i, 4), c = Math.max(s.at(-1) ?? i, i), l = (e) => 124 - 116 * e * n / c, u = e.values.flatMap((e, t) => e.flatMap((e, n) => Number.isNaN(e) ? [] : [{
 		layer: t,
 		head: n,
 		value: e,
@@ -3150,12 +3467,16 @@ function fa(e, t) {
 			layer: t,
 			x: o(t)
 		}] : []),
-		baseline: e.baseline === null ? null : l(e.baseline),
-		words: (e) => `${W(e * n)} ${t}`
+		baseline: Ka(e.baselines.map(l), o),
+		words: (e) => `${H(e * n)} ${t}`
 	};
 }
-function pa(e, t) {
-	let n = null, r = la;
+function Ka(e, t) {
+	let n = e.length > 1 ? (t(1) - t(0)) / 2 : 0;
+	return `${e.flatMap((r, i) => i === 0 ? [`M${Va} ${r}`] : r === e[i - 1] ? [] : [`H${t(i) - n}V${r}`]).join("")}H232`;
+}
+function qa(e, t) {
+	let n = null, r = Ha;
 	for (let i of e) {
 		let e = Math.hypot(i.x - t.x, i.y - t.y);
 		e < r && ([n, r] = [i, e]);
@@ -3163,7 +3484,7 @@ function pa(e, t) {
 	return n;
 }
 // src/components/Provenance.tsx
-function ma({ payload: e, look: t, image: n, letter: r, checks: i }) {
+function Ja({ payload: e, look: t, image: n, letter: r, checks: i }) {
 	let a = Object.entries(t.conventions);
 	return /* @__PURE__ */ Q("section", {
 		class: "provenance",
@@ -3179,46 +3500,46 @@ function ma({ payload: e, look: t, image: n, letter: r, checks: i }) {
 					class: "figures",
 					children: [/* @__PURE__ */ Q("figure", { children: [/* @__PURE__ */ Q("figcaption", { children: ["What the model saw ", /* @__PURE__ */ Q("span", {
 						class: "faint",
-						children: va(n.input_size)
+						children: Qa(n.input_size)
 					})] }), /* @__PURE__ */ Q("img", {
 						src: n.seen,
 						alt: `The model's input, made from ${n.name}`
 					})] }), n.original && n.original_size && n.box && /* @__PURE__ */ Q("figure", { children: [/* @__PURE__ */ Q("figcaption", { children: ["The original ", /* @__PURE__ */ Q("span", {
 						class: "faint",
-						children: va(n.original_size)
-					})] }), /* @__PURE__ */ Q(_a, { image: n })] })]
+						children: Qa(n.original_size)
+					})] }), /* @__PURE__ */ Q(Za, { image: n })] })]
 				}), /* @__PURE__ */ Q("dl", { children: [
 					/* @__PURE__ */ Q("dt", { children: "picture" }),
 					/* @__PURE__ */ Q("dd", { children: [n.name, n.note && ` (${n.note})`] }),
 					/* @__PURE__ */ Q("dt", { children: "rows in this page" }),
-					/* @__PURE__ */ Q("dd", { children: ha(t, i) }),
+					/* @__PURE__ */ Q("dd", { children: Ya(t, i) }),
 					/* @__PURE__ */ Q("dt", { children: "page" }),
 					/* @__PURE__ */ Q("dd", { children: [
 						e.made_by,
 						", format ",
 						e.version
 					] }),
-					t.facts.map(([e, t]) => /* @__PURE__ */ Q(ga, {
+					t.facts.map(([e, t]) => /* @__PURE__ */ Q(Xa, {
 						name: e,
 						value: t
 					}, e))
 				] })]
 			}),
-			/* @__PURE__ */ Q("details", { children: [/* @__PURE__ */ Q("summary", { children: "Conventions" }), /* @__PURE__ */ Q("dl", { children: a.map(([e, t]) => /* @__PURE__ */ Q(ga, {
+			/* @__PURE__ */ Q("details", { children: [/* @__PURE__ */ Q("summary", { children: "Conventions" }), /* @__PURE__ */ Q("dl", { children: a.map(([e, t]) => /* @__PURE__ */ Q(Xa, {
 				name: e.replaceAll("_", " "),
 				value: t
 			}, e)) })] })
 		]
 	});
 }
-function ha(e, { python: t, here: n, layers: r }) {
-	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${ya(n)}`;
-	return `agree with Python’s to ${ya(t)} of a row’s or column’s maximum (${e.rows_compared})${i}`;
+function Ya(e, { python: t, here: n, layers: r }) {
+	let i = n === null ? "" : `; recomputed in this browser on ${r} of them: ${$a(n)}`;
+	return `agree with Python’s to ${$a(t)} of a row’s or column’s maximum (${e.rows_compared})${i}`;
 }
-function ga({ name: e, value: t }) {
+function Xa({ name: e, value: t }) {
 	return /* @__PURE__ */ Q(b, { children: [/* @__PURE__ */ Q("dt", { children: e }), /* @__PURE__ */ Q("dd", { children: t })] });
 }
-function _a({ image: e }) {
+function Za({ image: e }) {
 	let [t, n] = e.original_size, [r, i, a, o] = e.box;
 	return /* @__PURE__ */ Q("div", {
 		class: "original",
@@ -3243,18 +3564,18 @@ function _a({ image: e }) {
 		})]
 	});
 }
-function va([e, t]) {
+function Qa([e, t]) {
 	return `${e} px high, ${t} wide`;
 }
-function ya(e) {
+function $a(e) {
 	return e === 0 ? "0" : e.toExponential(1).replace("e-", "e−").replace("e+0", "");
 }
 // src/components/TopPatches.tsx
-var ba = 10;
-function xa({ pane: e, letter: t }) {
+var eo = 10;
+function to({ pane: e, letter: t }) {
 	let n = X(e);
 	if (!n) return null;
-	let r = e.difference !== null, i = r ? Ge : H;
+	let r = e.difference !== null, i = r ? qe : B;
 	return /* @__PURE__ */ Q("table", {
 		class: "top-patches",
 		children: [
@@ -3281,27 +3602,27 @@ function xa({ pane: e, letter: t }) {
 					children: "× uniform"
 				})
 			] }) }),
-			/* @__PURE__ */ Q("tbody", { children: [on(n, e.look.layout.grid[1], ba).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ Q("tr", { children: [
+			/* @__PURE__ */ Q("tbody", { children: [Cn(n, e.shown.grid[1], eo).map(({ patch: e, row: t, column: a, weight: o }) => /* @__PURE__ */ Q("tr", { children: [
 				/* @__PURE__ */ Q("td", { children: t }),
 				/* @__PURE__ */ Q("td", { children: a }),
 				/* @__PURE__ */ Q("td", { children: i(o) }),
-				!r && /* @__PURE__ */ Q("td", { children: Ke(o, n.uniform) })
-			] }, e)), an(n, e.look).map(({ name: e, weight: t }) => /* @__PURE__ */ Q("tr", {
+				!r && /* @__PURE__ */ Q("td", { children: Je(o, n.uniform) })
+			] }, e)), Sn(n).map(({ name: e, weight: t }) => /* @__PURE__ */ Q("tr", {
 				class: "prefix",
 				children: [
 					/* @__PURE__ */ Q("td", {
 						colSpan: 2,
-						children: xt(e)
+						children: Mt(e)
 					}),
-					/* @__PURE__ */ Q("td", { children: H(t) }),
-					/* @__PURE__ */ Q("td", { children: Ke(t, n.uniform) })
+					/* @__PURE__ */ Q("td", { children: B(t) }),
+					/* @__PURE__ */ Q("td", { children: Je(t, n.uniform) })
 				]
 			}, e))] })
 		]
 	});
 }
 // src/components/Tour.tsx
-var Sa = [
+var no = [
 	{
 		target: "picture",
 		corner: "right",
@@ -3346,9 +3667,9 @@ var Sa = [
 		}
 	}
 ];
-function Ca(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = B(null), o = Sa[t];
-	return Ce(() => {
+function ro(e) {
+	let { step: t, root: n, go: r, update: i } = e, a = Te(null), o = no[t];
+	return we(() => {
 		let t = {
 			state: e.state,
 			focus: document.activeElement,
@@ -3357,7 +3678,7 @@ function Ca(e) {
 		return () => {
 			i(t.state), scrollTo({ top: t.top }), t.focus instanceof HTMLElement && t.focus.focus({ preventScroll: !0 });
 		};
-	}, []), Ce(() => {
+	}, []), we(() => {
 		if (!o) return;
 		let { method: t, ...r } = o.change ?? {};
 		i({
@@ -3367,7 +3688,7 @@ function Ca(e) {
 		let s = n?.querySelector(`[data-tour="${o.target}"]`);
 		return s?.classList.add("toured"), s?.scrollIntoView({
 			block: "nearest",
-			behavior: wa() ? "auto" : "smooth"
+			behavior: io() ? "auto" : "smooth"
 		}), a.current?.focus({ preventScroll: !0 }), () => s?.classList.remove("toured");
 	}, [t, n]), o ? /* @__PURE__ */ Q("div", {
 		ref: a,
@@ -3382,7 +3703,7 @@ function Ca(e) {
 					"Step ",
 					t + 1,
 					" of ",
-					Sa.length
+					no.length
 				]
 			}),
 			/* @__PURE__ */ Q("p", { children: o.text }),
@@ -3395,7 +3716,7 @@ function Ca(e) {
 						onClick: () => r(t - 1),
 						children: "Back"
 					}),
-					t + 1 < Sa.length && /* @__PURE__ */ Q("button", {
+					t + 1 < no.length && /* @__PURE__ */ Q("button", {
 						type: "button",
 						class: "primary",
 						onClick: () => r(t + 1),
@@ -3403,23 +3724,23 @@ function Ca(e) {
 					}),
 					/* @__PURE__ */ Q("button", {
 						type: "button",
-						class: t + 1 < Sa.length ? "" : "primary",
+						class: t + 1 < no.length ? "" : "primary",
 						onClick: () => r(null),
-						children: t + 1 < Sa.length ? "Close" : "Done"
+						children: t + 1 < no.length ? "Close" : "Done"
 					})
 				]
 			})
 		]
 	}) : null;
 }
-function wa() {
+function io() {
 	return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 // src/components/App.tsx
-var Ta = "Point at a patch to see where it looks; click or tap to lock it. Keys: arrows move, Enter locks (with shift, adds), Esc releases.", Ea = "The rollout starts from the model’s readout; point at a patch to read its weight.";
-function Da({ payload: e, source: t, address: n }) {
-	let { gallery: r, revision: i, failure: a } = Mi(e, t), [o, s] = R(() => n ? ir(n.read(), e) : Qn(e));
-	return r ? /* @__PURE__ */ Q(Oa, {
+var ao = "Point at a patch to see where it looks; click or tap to lock it. Keys: arrows move, Enter locks (with shift, adds), Esc releases.", oo = "The rollout starts from the model’s readout; point at a patch to read its weight.";
+function so({ payload: e, source: t, address: n }) {
+	let { gallery: r, revision: i, failure: a } = la(e, t), [o, s] = L(() => n ? wr(n.read(), e) : vr(e));
+	return r ? /* @__PURE__ */ Q(co, {
 		payload: e,
 		address: n,
 		gallery: r,
@@ -3431,46 +3752,46 @@ function Da({ payload: e, source: t, address: n }) {
 		children: a ? `vitscope cannot show this: ${a}` : "Opening …"
 	});
 }
-function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
-	let [o, s] = R(null), [c, l] = R(null), [u, d] = R(""), [f, p] = Pi(), [m, h] = R(!1), [g, _] = R(null), [v, y] = R(null), b = Te(), x = we((e) => a((t) => ({
+function co({ payload: e, address: t, gallery: n, revision: r, state: i, setState: a }) {
+	let [o, s] = L(null), [c, l] = L(null), [u, d] = L(""), [f, p] = da(), [m, h] = L(!1), [g, _] = L(null), [v, y] = L(null), b = De(), x = Ee((e) => a((t) => ({
 		...t,
 		...e
-	})), [a]), S = we(() => {
+	})), [a]), S = Ee(() => {
 		s(null), x({
 			locked: [],
 			isolated: !1
 		});
-	}, [x]), C = V(() => Vt(n, i, o), [
+	}, [x]), C = z(() => $t(n, i, o), [
 		n,
 		r,
 		i,
 		o
-	]), w = V(() => Ht(n, i, o), [
+	]), w = z(() => en(n, i, o), [
 		n,
 		r,
 		i,
 		o
 	]), T = w ? [C, w] : [C];
-	Ni(t, i, e, a), z(() => {
+	ua(t, i, e, a), R(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
 		i.shown,
 		i.compared
 	]);
-	let E = B(!1);
-	z(() => {
-		E.current && d(tn(C)), E.current = !1;
+	let E = Te(!1);
+	R(() => {
+		E.current && d(yn(C)), E.current = !1;
 	}, [C]);
 	let ee = (e) => {
-		let t = (t) => Ut(t, e, C);
+		let t = (t) => tn(t, e, C);
 		return {
-			onPoint: (e) => {
-				let n = i.locked.length > 0 || i.method === "rollout";
-				(n ? l : s)(e && t(e)), (n ? s : l)(null);
+			onPoint: (n) => {
+				let r = i.locked.length > 0 || i.method === "rollout", a = n && (r ? n : Ot(n, e.asked, e.look));
+				(r ? l : s)(a && t(a)), (r ? s : l)(null);
 			},
-			onLock: (e, n, r) => {
-				i.method !== "rollout" && (E.current = r, s(null), x($n(i, t(e), n || m)));
+			onLock: (n, r, a) => {
+				i.method !== "rollout" && (E.current = a, s(null), x(yr(i, t(Ot(n, e.asked, e.look)), r || m)));
 			},
 			onMove: (e) => {
 				i.method !== "rollout" && (E.current = !0, i.locked.length > 0 ? x({ locked: [...i.locked.slice(0, -1), t(e)] }) : s(t(e)));
@@ -3486,24 +3807,24 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		...t ? [{
 			label: "Copy link",
 			title: "to exactly what is shown",
-			run: async () => p(await ka(t, i, e))
+			run: async () => p(await lo(t, i, e))
 		}] : [],
 		{
 			label: "PNG",
 			title: "download what is shown as a picture",
-			run: () => Wn(T, i)
+			run: () => ur(T, i)
 		},
 		{
 			label: "SVG",
 			title: "download what is shown as a drawing",
-			run: () => Un(T, i)
+			run: () => lr(T, i)
 		},
 		{
 			label: "CSV",
 			title: "download the numbers of what is shown",
-			run: () => Gn(T)
+			run: () => dr(T)
 		}
-	], O = Bt(i, o, C.look), k = {
+	], O = Qt(i, o, C.look), k = {
 		look: C.look,
 		image: C.image,
 		state: i,
@@ -3515,9 +3836,9 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		class: `page ${w ? "two" : "one"}`,
 		onKeyDown: (e) => e.key === "Escape" && (g === null ? S() : _(null)),
 		children: [
-			/* @__PURE__ */ Q(Mr, {
+			/* @__PURE__ */ Q(Qr, {
 				title: e.title,
-				summary: T.map(Aa).join(" · "),
+				summary: T.map(uo).join(" · "),
 				actions: D
 			}),
 			/* @__PURE__ */ Q("main", { children: [/* @__PURE__ */ Q("div", {
@@ -3526,10 +3847,10 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				children: [
 					/* @__PURE__ */ Q("div", {
 						class: "panes",
-						children: T.map((e, t) => /* @__PURE__ */ Q(ra, {
+						children: T.map((e, t) => /* @__PURE__ */ Q(Ia, {
 							pane: e,
 							state: i,
-							probe: c && Ut(c, C, e),
+							probe: c && tn(c, C, e),
 							letter: w ? "AB"[t] : "",
 							helpId: b,
 							...ee(e)
@@ -3540,14 +3861,14 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 						children: [/* @__PURE__ */ Q("p", {
 							id: b,
 							class: "faint",
-							children: i.method === "rollout" ? Ea : Ta
-						}), i.method !== "rollout" && /* @__PURE__ */ Q(br, {
+							children: i.method === "rollout" ? oo : ao
+						}), i.method !== "rollout" && /* @__PURE__ */ Q(Br, {
 							label: "Clicks add a query, up to five",
 							checked: m,
 							onChange: h
 						})]
 					}),
-					/* @__PURE__ */ Q(jr, {
+					/* @__PURE__ */ Q(Zr, {
 						payload: e,
 						state: i,
 						update: x
@@ -3556,18 +3877,18 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 			}), /* @__PURE__ */ Q("div", {
 				class: "side",
 				children: [
-					/* @__PURE__ */ Q(Cr, {
+					/* @__PURE__ */ Q(Ur, {
 						...k,
-						lock: (e, t) => x($n(i, e, t || m))
+						lock: (e, t) => x(yr(i, e, t || m))
 					}),
-					/* @__PURE__ */ Q(qr, {
+					/* @__PURE__ */ Q(hi, {
 						gallery: n,
 						state: i,
 						query: O,
 						revision: r,
 						update: x
 					}),
-					/* @__PURE__ */ Q(ua, {
+					/* @__PURE__ */ Q(Ua, {
 						gallery: n,
 						state: i,
 						update: x
@@ -3579,15 +3900,15 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				"aria-label": "Numbers and provenance",
 				children: T.map((t, r) => /* @__PURE__ */ Q("div", {
 					class: "details",
-					children: [/* @__PURE__ */ Q(xa, {
+					children: [/* @__PURE__ */ Q(to, {
 						pane: t,
 						letter: w ? "AB"[r] : ""
-					}), /* @__PURE__ */ Q(ma, {
+					}), /* @__PURE__ */ Q(Ja, {
 						payload: e,
 						look: t.look,
 						image: t.image,
 						letter: w ? "AB"[r] : "",
-						checks: mr(n, t.view)
+						checks: Pr(n, t.view)
 					})]
 				}, r))
 			}),
@@ -3601,7 +3922,7 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 				role: "status",
 				children: f
 			}),
-			g !== null && /* @__PURE__ */ Q(Ca, {
+			g !== null && /* @__PURE__ */ Q(ro, {
 				step: g,
 				root: v,
 				state: i,
@@ -3612,32 +3933,32 @@ function Oa({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		]
 	});
 }
-async function ka(e, t, n) {
-	let r = e.link(rr(t, n));
+async function lo(e, t, n) {
+	let r = e.link(Cr(t, n));
 	try {
 		return await navigator.clipboard.writeText(r), "Link copied.";
 	} catch {
 		return `This browser does not let the page copy; the link is ${r}`;
 	}
 }
-function Aa({ look: e }) {
+function uo({ look: e }) {
 	return `${e.label}: ${e.layout.description}; attention verified to ${e.verification_error.toExponential(0)}`;
 }
 // src/version.ts
-var ja = 1;
-function Ma(e) {
+var fo = 1;
+function po(e) {
 	let { format: t, version: n } = e ?? {};
-	if (t !== "vitscope-page" || n !== ja) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${ja}: write the page again with the vitscope that is installed`);
+	if (t !== "vitscope-page" || n !== fo) throw Error(`found a payload of format “${String(t)}”, version ${String(n)}; expected “vitscope-page”, version ${fo}: write the page again with the vitscope that is installed`);
 	return e;
 }
 // src/widget.tsx
-var Na = 5e3, Pa = { render({ model: e, el: t }) {
+var mo = 5e3, ho = { render({ model: e, el: t }) {
 	t.classList.add("vitscope", "in-notebook"), t.dataset.lmSuppressShortcuts = "true";
-	let n = La(t, e.get("_picture")), r = new Fa(e), i = setTimeout(() => {
+	let n = vo(t, e.get("_picture")), r = new go(e), i = setTimeout(() => {
 		n.textContent = "The interactive view needs the kernel that made it: run this cell again.";
-	}, Na);
+	}, mo);
 	return r.header().then((e) => {
-		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ Q(Da, {
+		clearTimeout(i), t.replaceChildren(), P(/* @__PURE__ */ Q(so, {
 			payload: e,
 			source: r,
 			address: null
@@ -3647,7 +3968,7 @@ var Na = 5e3, Pa = { render({ model: e, el: t }) {
 	}), () => {
 		clearTimeout(i), r.close(), P(null, t);
 	};
-} }, Fa = class {
+} }, go = class {
 	model;
 	view = String(Math.random());
 	asked = /* @__PURE__ */ new Map();
@@ -3656,7 +3977,7 @@ var Na = 5e3, Pa = { render({ model: e, el: t }) {
 	}
 	async header() {
 		let [e] = await this.ask("header", 0);
-		return Ma(JSON.parse(e.header ?? "{}"));
+		return po(JSON.parse(e.header ?? "{}"));
 	}
 	async bytes(e) {
 		let [, t] = await this.ask("block", e), n = t[0];
@@ -3668,7 +3989,7 @@ var Na = 5e3, Pa = { render({ model: e, el: t }) {
 	}
 	ask(e, t) {
 		return new Promise((n) => {
-			let r = Ia(e === "header", t);
+			let r = _o(e === "header", t);
 			this.asked.set(r, [...this.asked.get(r) ?? [], (e, t) => n([e, t])]), this.model.send({
 				want: e,
 				index: t,
@@ -3678,15 +3999,15 @@ var Na = 5e3, Pa = { render({ model: e, el: t }) {
 	}
 	hear = (e, t) => {
 		if (e.view !== this.view) return;
-		let n = Ia(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
+		let n = _o(e.header !== void 0, e.index), r = this.asked.get(n) ?? [];
 		this.asked.delete(n);
 		for (let n of r) n(e, t);
 	};
 };
-function Ia(e, t) {
+function _o(e, t) {
 	return e ? "header" : `block ${t}`;
 }
-function La(e, t) {
+function vo(e, t) {
 	let n = document.createElement("p");
 	if (n.textContent = "Opening …", e.replaceChildren(n), t) {
 		let n = document.createElement("img");
@@ -3694,4 +4015,4 @@ function La(e, t) {
 	}
 	return n;
 }
-export { Fa as Kernel, Pa as default };
+export { go as Kernel, ho as default };
