@@ -186,3 +186,23 @@ def test_png_shows_the_map(photo):
             colours = photo.pixels()[:15, :15, :3].astype(int)
         assert np.abs(pictures[-1] - colours).max() <= 2
     assert np.abs(pictures[0] - pictures[1]).max() > 50
+
+
+@pytest.mark.parametrize("waited", range(140, 180, 4))
+def test_an_address_just_gone_to_is_not_overwritten(photo, waited):
+    photo.show(layer=1, head=0)
+    addresses = photo.page.evaluate(
+        """async (waited) => {
+          location.hash = "#layer=2&head=3";
+          await new Promise((done) => setTimeout(done, waited));
+          location.hash = "#layer=1&head=1";
+          const addresses = [];
+          for (let i = 0; i < 60; i++) {
+            await new Promise((done) => setTimeout(done, 1));
+            addresses.push(location.hash);
+          }
+          return addresses;
+        }""",
+        waited,
+    )
+    assert set(addresses) == {"#layer=1&head=1"}

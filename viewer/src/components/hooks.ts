@@ -44,17 +44,19 @@ export function useAddress(
   setState: (next: (state: State) => State) => void,
 ): void {
   const known = useRef(address?.read()); // a hash that somebody else wrote since is theirs, and is read below
+  const writing = useRef(0);
   useEffect(() => {
-    const timer = setTimeout(() => {
+    writing.current = window.setTimeout(() => {
       if (!address || address.read() !== known.current) return;
       address.write(writeHash(state, payload));
       known.current = address.read();
     }, SETTLED);
-    return () => clearTimeout(timer);
+    return () => clearTimeout(writing.current);
   }, [address, state, payload]);
   useEffect(() => {
     if (!address) return;
     const follow = (): void => {
+      clearTimeout(writing.current); // effects end a frame later, and it would write what was shown before
       known.current = address.read();
       setState((now) =>
         address.read() === writeHash(now, payload) ? now : readHash(address.read(), payload),

@@ -307,15 +307,15 @@ function Ce(e, t, n) {
 	}
 	return r.__;
 }
-function R(e, t) {
+function we(e, t) {
 	var n = Se(le++, 3);
 	!I.__s && Pe(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, F.__H.__h.push(n));
 }
-function we(e, t) {
+function Te(e, t) {
 	var n = Se(le++, 4);
 	!I.__s && Pe(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, F.__h.push(n));
 }
-function Te(e) {
+function R(e) {
 	return pe = 5, z(function() {
 		return { current: e };
 	}, []);
@@ -2114,8 +2114,8 @@ function ri(e, t, n) {
 // src/components/MapCanvas.tsx
 var ii = 8;
 function ai({ pane: e, smoothed: t }) {
-	let n = Te(null);
-	we(() => {
+	let n = R(null);
+	Te(() => {
 		n.current && si(n.current, e, t);
 	});
 	let r = oi(e.shown, e.image);
@@ -2156,7 +2156,7 @@ function li(e) {
 var ui = 5;
 function di(e, t, n) {
 	let { gallery: r, state: i, query: a, revision: o } = t, { shown: s, direction: c, method: l, mass: u, scale: d, ceiling: f, colours: p, isolated: m, sort: h } = i;
-	R(() => {
+	we(() => {
 		let r = [...new Set(n.map((e) => e.layer))], a = r.indexOf(i.layer);
 		a > 0 && r.unshift(...r.splice(a, 1));
 		let o = r.map((n) => () => fi(e.current, t, n)), s = requestAnimationFrame(function e() {
@@ -2219,7 +2219,7 @@ var pi = 420, mi = [
 	}
 ];
 function hi(e) {
-	let { gallery: t, state: n, update: r } = e, i = Te(null), a = q(t.payload, n.shown), o = z(() => ti(t, n), [
+	let { gallery: t, state: n, update: r } = e, i = R(null), a = q(t.payload, n.shown), o = z(() => ti(t, n), [
 		t,
 		n.shown,
 		n.sort,
@@ -2874,7 +2874,7 @@ function oa() {
 var sa = 6e3, ca = 150;
 function la(e, t) {
 	let [n, r] = L(null), [i, a] = L(0), [o, s] = L("");
-	return R(() => {
+	return we(() => {
 		let n = new aa(e, t, () => a((e) => e + 1));
 		n.open().then(() => r(n), (e) => s(e instanceof Error ? e.message : String(e)));
 	}, [e, t]), {
@@ -2884,20 +2884,17 @@ function la(e, t) {
 	};
 }
 function ua(e, t, n, r) {
-	let i = Te(e?.read());
-	R(() => {
-		let r = setTimeout(() => {
-			e && e.read() === i.current && (e.write(Cr(t, n)), i.current = e.read());
-		}, ca);
-		return () => clearTimeout(r);
-	}, [
+	let i = R(e?.read()), a = R(0);
+	we(() => (a.current = window.setTimeout(() => {
+		e && e.read() === i.current && (e.write(Cr(t, n)), i.current = e.read());
+	}, ca), () => clearTimeout(a.current)), [
 		e,
 		t,
 		n
-	]), R(() => {
+	]), we(() => {
 		if (!e) return;
 		let t = () => {
-			i.current = e.read(), r((t) => e.read() === Cr(t, n) ? t : wr(e.read(), n));
+			clearTimeout(a.current), i.current = e.read(), r((t) => e.read() === Cr(t, n) ? t : wr(e.read(), n));
 		};
 		return addEventListener("hashchange", t), () => removeEventListener("hashchange", t);
 	}, [
@@ -2908,7 +2905,7 @@ function ua(e, t, n, r) {
 }
 function da() {
 	let [e, t] = L("");
-	return R(() => {
+	return we(() => {
 		let e = setTimeout(() => t(""), sa);
 		return () => clearTimeout(e);
 	}, [e]), [e, t];
@@ -3008,8 +3005,8 @@ e.vnode = function(e) {
 // src/components/ColourBar.tsx
 var wa = 256, Ta = Float32Array.from({ length: wa }, (e, t) => t / 255);
 function Ea({ pane: e }) {
-	let t = Te(null);
-	return we(() => {
+	let t = R(null);
+	return Te(() => {
 		t.current && ci(t.current, Ta, [1, wa], (e) => e, He(e.colours));
 	}, [e.colours]), /* @__PURE__ */ Q("div", {
 		class: "colour-bar",
@@ -3092,7 +3089,7 @@ var Oa = ha(function({ tinted: e, columns: t }) {
 	ArrowRight: [0, 1]
 }, Aa = 36;
 function ja(e) {
-	let { pane: t } = e, n = Te(null), { asked: r, shown: i, look: a } = t, [o, s] = t.image.input_size, c = e.probe === null ? null : G(e.probe, a), l = c?.kind === "patch" ? W(c, a.layout, i) : null, u = (e) => {
+	let { pane: t } = e, n = R(null), { asked: r, shown: i, look: a } = t, [o, s] = t.image.input_size, c = e.probe === null ? null : G(e.probe, a), l = c?.kind === "patch" ? W(c, a.layout, i) : null, u = (e) => {
 		let r = n.current?.getBoundingClientRect() ?? new DOMRect(), [i, o] = Ct(a.layout, t.image), s = (e, t) => Math.min(t - 1, Math.max(0, Math.floor(e * t)));
 		return {
 			row: s((e.clientY - r.top) / r.height / i, a.layout.grid[0]),
@@ -3668,8 +3665,8 @@ var no = [
 	}
 ];
 function ro(e) {
-	let { step: t, root: n, go: r, update: i } = e, a = Te(null), o = no[t];
-	return we(() => {
+	let { step: t, root: n, go: r, update: i } = e, a = R(null), o = no[t];
+	return Te(() => {
 		let t = {
 			state: e.state,
 			focus: document.activeElement,
@@ -3678,7 +3675,7 @@ function ro(e) {
 		return () => {
 			i(t.state), scrollTo({ top: t.top }), t.focus instanceof HTMLElement && t.focus.focus({ preventScroll: !0 });
 		};
-	}, []), we(() => {
+	}, []), Te(() => {
 		if (!o) return;
 		let { method: t, ...r } = o.change ?? {};
 		i({
@@ -3772,15 +3769,15 @@ function co({ payload: e, address: t, gallery: n, revision: r, state: i, setStat
 		i,
 		o
 	]), T = w ? [C, w] : [C];
-	ua(t, i, e, a), R(() => {
+	ua(t, i, e, a), we(() => {
 		n.prepare(i.shown), i.compared !== null && n.prepare(i.compared);
 	}, [
 		n,
 		i.shown,
 		i.compared
 	]);
-	let E = Te(!1);
-	R(() => {
+	let E = R(!1);
+	we(() => {
 		E.current && d(yn(C)), E.current = !1;
 	}, [C]);
 	let ee = (e) => {
