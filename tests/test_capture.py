@@ -18,8 +18,8 @@ from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError, NotFiniteError, VerificationError
 
 
-def record(model, images, **options) -> Recorder:
-    recorder = Recorder(len(images), [Expected(prefix=1)] * 9, every_row=True, **options)
+def record(model, images, expected=None, **options) -> Recorder:
+    recorder = Recorder(len(images), expected or [Expected(prefix=1)] * 9, every_row=True, **options)
     with torch.no_grad(), Tap(model, recorder):
         model(images)
     return recorder
@@ -214,6 +214,18 @@ def test_a_bias_shared_by_layers_is_kept_once():
 def test_what_grows_with_the_square_is_limited():
     with pytest.raises(CaptureError, match="raise limit_bytes"):
         record(ToyViT(toys.capped).eval(), torch.randn(1, 3, 12, 20), limit_bytes=toys.HEADS * 16 * 16 * 4)
+
+
+def test_what_nothing_is_computed_of_is_verified_but_neither_kept_nor_limited():
+    expected = [Expected(prefix=1), Expected(prefix=1, kept=False)]
+    weights_bytes = toys.HEADS * 16 * 16 * 4
+    kept, dropped = record(
+        ToyViT(toys.capped).eval(), torch.randn(1, 3, 12, 20), expected, limit_bytes=weights_bytes
+    ).calls
+    assert (kept.kept, dropped.kept) == (True, False)
+    assert kept.probabilities.nbytes == weights_bytes
+    assert dropped.probabilities.untyped_storage().nbytes() < 64
+    assert dropped.error < 1e-5
 
 
 def test_nan_is_named_with_its_layer():

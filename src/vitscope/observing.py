@@ -80,11 +80,11 @@ def _facts_of(call: TracedCall) -> LayerFacts:
 
 
 def _expected(call: TracedCall) -> Expected:
-    arrangement = call.arrangement
-    if arrangement is None:
-        return Expected(call.axes)
-    prefix = len(arrangement.queries.prefix)
-    return Expected(call.axes, prefix, arrangement.queries.grid if arrangement.plain else (0, 0))
+    kept = call.arrangement is not None and (call.is_layer or call.reads_out)
+    if call.arrangement is None:
+        return Expected(call.axes, kept=kept)
+    queries = call.arrangement.queries
+    return Expected(call.axes, len(queries.prefix), queries.grid if call.arrangement.plain else (0, 0), kept)
 
 
 def _layers_of(traced: Traced) -> list[tuple[int, Arrangement] | None]:

@@ -44,6 +44,7 @@ class Expected:
     axes: Axes = field(default_factory=Axes)
     prefix: int = 0  # tokens before the patches
     grid: tuple[int, int] = (0, 0)  # of the patches, if every token attends to every token
+    kept: bool = True  # whether anything is computed of it afterwards
 
 
 class Recorder(Observer):
@@ -112,7 +113,7 @@ class Recorder(Observer):
         return self._expected[number] if number < len(self._expected) else Expected()
 
     def _record(self, call: AttentionCall, event: AttentionEvent, *, attended: bool) -> None:
-        kept = self._reducer.take(len(self.calls), call, attended=attended)
+        kept = self._reducer.take(len(self.calls), call, attended=attended) and self._now.kept
         self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
     def _call(self, event: AttentionEvent) -> AttentionCall:
