@@ -114,6 +114,24 @@ def test_check_names_every_attention_its_windows_and_what_is_not_over_places(cap
     assert answer["layout"]["found"] == "traced"
 
 
+@pytest.mark.usefixtures("loads")
+def test_a_picture_is_written_whole_or_not_at_all(capsys, tmp_path, monkeypatch):
+    status, _, err = run(capsys, "check", "--picture", str(tmp_path / "layout.txt"))
+    assert status == 2
+    assert "expected a name that ends in .png, .pdf, .svg" in err
+    for form in ("pdf", "svg"):
+        assert run(capsys, "check", "--picture", str(tmp_path / f"layout.{form}"))[0] == 0
+    assert (tmp_path / "layout.pdf").read_bytes().startswith(b"%PDF")
+
+    def half(figure, target, form):
+        target.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vitscope.render.style.save", half)
+    assert run(capsys, "check", "--picture", str(tmp_path / "layout.png"))[0] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layout.pdf", "layout.svg"]
+
+
 def test_models_lists_names_by_library(capsys):
     status, out, _ = run(capsys, "models", "vit_small_patch16_224")
     assert status == 0

@@ -7,11 +7,13 @@ from typing import Any
 
 from vitscope.cli.look import ModelOptions
 from vitscope.cli.words import DONE, FAILED
+from vitscope.errors import ArgumentError
 from vitscope.look import Look
 from vitscope.samples import sample_photo
 from vitscope.trace import Traced, TracedCall
-from vitscope.writing import require_free_file
+from vitscope.writing import require_free_file, whole_file
 
+_FORMATS = (".png", ".pdf", ".svg")
 _NOT_OVER_PLACES = {
     "channel": "between channels, not over places",
     "self": "between queries that stand nowhere",
@@ -25,7 +27,7 @@ _NOT_OVER_PLACES = {
 def run_check(model: ModelOptions, *, as_json: bool, picture: str | None = None, force: bool = False) -> int:
     """Verify every row of every layer; exit status 1 if one is refused. `picture`: also draw the layout there."""
     if picture is not None:
-        require_free_file(Path(picture), force=force)
+        _require_picture(Path(picture), force=force)
     scope = model.load()
     look = scope.look(sample_photo(), every_row=True)
     size = (look.shown[0].seen.height, look.shown[0].seen.width)
@@ -46,9 +48,16 @@ def run_check(model: ModelOptions, *, as_json: bool, picture: str | None = None,
         from vitscope.render.layouts import layouts
         from vitscope.render.style import save
 
-        save(layouts(look), picture)
+        with whole_file(Path(picture), force=force) as file:
+            save(layouts(look), file, Path(picture).suffix.lower().removeprefix("."))
     print(json.dumps(report, indent=2) if as_json else _table(look, report))
     return FAILED if refused else DONE
+
+
+def _require_picture(path: Path, *, force: bool) -> None:
+    if path.suffix.lower() not in _FORMATS:
+        raise ArgumentError(f"found --picture {str(path)!r}; expected a name that ends in {', '.join(_FORMATS)}")
+    require_free_file(path, force=force)
 
 
 def _how(traced: Traced) -> str:

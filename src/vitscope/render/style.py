@@ -5,7 +5,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import IO, Any, ParamSpec, TypeVar
 
 from matplotlib import font_manager, ft2font, style
 from matplotlib.axes import Axes
@@ -71,10 +71,11 @@ def png_of(figure: Figure, dpi: int = 110) -> bytes:
 
 
 @styled
-def save(figure: Figure, path: str, dpi: int = 220) -> None:
-    """Write the figure in the format of the path's suffix, without the date, so that files can be compared."""
+def save(figure: Figure, target: str | IO[bytes], form: str | None = None, dpi: int = 220) -> None:
+    """Write the figure as png, pdf or svg, by the path's suffix if not said, without the date, to compare files by."""
+    form = str(target).rpartition(".")[2] if form is None else form
     metadata: dict[str, Any] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    figure.savefig(path, dpi=dpi, metadata=metadata.get(path.rpartition(".")[2]))
+    figure.savefig(target, dpi=dpi, format=form, metadata=metadata.get(form))
 
 
 def caption_height(text: str) -> float:
