@@ -57,10 +57,14 @@ class Arrangement:
         """The one of both lattices that has more cells."""
         return self.keys if self.keys.patches > self.queries.patches else self.queries
 
+    def places(self) -> tuple[Float[np.ndarray, "windows queries 2"], Float[np.ndarray, "windows keys 2"]]:
+        """(y, x) in pixels of each query and key; NaN for those that stand nowhere, prefix tokens among them."""
+        return _places(self.queries, self.query_tokens), _places(self.keys, self.key_tokens)
+
     @cached_property
     def alike(self) -> tuple[Alike, ...]:
         """The windows, those that stand alike together."""
-        queries, keys = _places(self.queries, self.query_tokens), _places(self.keys, self.key_tokens)
+        queries, keys = self.places()
         found: dict[bytes, list[int]] = {}
         for window in range(self.windows):
             both = np.concatenate([queries[window], keys[window]])  # (queries + keys, 2)
@@ -75,8 +79,10 @@ class Arrangement:
         return Alike(windows, *orders, *placed)
 
     @property
-    def kind(self) -> Literal["global", "window", "reduced", "local"]:
-        """Of an attention between places: who attends to whom."""
+    def kind(self) -> Literal["global", "window", "reduced", "local", "class", "pool"]:
+        """Who attends to whom."""
+        if not self.queries.patches:
+            return "class" if "cls" in self.queries.prefix else "pool"
         if self.windows > 1:
             return "local" if self.queries == self.keys and self.overlapping else "window"
         return "global" if self.queries.grid == self.keys.grid else "reduced"
@@ -117,7 +123,7 @@ class Arrangement:
             elif steps - {1}:
                 words.append(f"one in {steps.pop()}")
         for side, layout in (("queries", self.queries), ("keys", self.keys)):
-            if layout.grid != self.finer.grid:
+            if layout.patches and layout.grid != self.finer.grid:
                 words.append(f"{side} on {layout.grid[0]} × {layout.grid[1]}")
         return ", ".join(words)
 
@@ -127,7 +133,6 @@ class Arrangement:
 
 
 def _places(layout: Layout, tokens: np.ndarray) -> Float[np.ndarray, "windows tokens 2"]:
-    """(y, x) in pixels of each token; NaN for those that stand nowhere, prefix tokens among them."""
     prefix = np.full((len(layout.prefix), 2), np.nan)
     known = np.concatenate([prefix, layout.centres(), np.full((1, 2), np.nan)])  # NOWHERE is the last
     return known[tokens]

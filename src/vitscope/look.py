@@ -274,7 +274,7 @@ class Look:
 
 def _layer_info(seen: Seen, index: int) -> LayerInfo:
     call = seen.layers[index]
-    known = seen.arrangements[index] if seen.arrangements else seen.arrangement(index)
+    known = seen.known_arrangement(index)
     if known is None:
         return LayerInfo(index, call.name, "unplaced", call.heads, (0, 0), "", call.error, call.refusal)
     words = known.describe()

@@ -62,9 +62,13 @@ class Seen:
         """The pooling head's own attention, if the model reads through one."""
         return next((reading.call for reading in self.readings if reading.kind == "pool"), None)
 
+    def known_arrangement(self, index: int) -> Arrangement | None:
+        """Where a layer's tokens stand; None if they could not be placed."""
+        return self.arrangements[index] if self.arrangements else Arrangement.whole(self.layout)
+
     def arrangement(self, index: int) -> Arrangement:
         """Where a layer's tokens stand; VerificationError if they could not be placed."""
-        found = self.arrangements[index] if self.arrangements else Arrangement.whole(self.layout)
+        found = self.known_arrangement(index)
         if found is None:
             self.layers[index].require_verified()
             raise QueryError(f"layer {index} ({self.layers[index].name}) is not over places of the picture")

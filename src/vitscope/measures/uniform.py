@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from vitscope.arrangement import NOWHERE, Arrangement
+from vitscope.arrangement import Arrangement
 from vitscope.attention.bias import DenseBias
 from vitscope.attention.call import AttentionCall
-from vitscope.layout import Layout
 
 _FORBIDDEN = 50.0  # below the row's largest bias: exp of it is nothing beside it
 _ROWS = 512  # held at once
@@ -54,22 +53,10 @@ def uniform(call: AttentionCall, arrangement: Arrangement) -> Uniform:
 def _rows(call: AttentionCall, arrangement: Arrangement) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Distances of some placed queries to all keys of their window, NaN to those without a place; which are free."""
     masks = allowed(call, arrangement)
-    queries, keys = (
-        _centres(layout)[tokens]
-        for layout, tokens in (
-            (arrangement.queries, arrangement.query_tokens),
-            (arrangement.keys, arrangement.key_tokens),
-        )
-    )
+    queries, keys = arrangement.places()
     for window in range(arrangement.windows):
         asking = np.flatnonzero(~np.isnan(queries[window, :, 0]))
         for first in range(0, len(asking), _ROWS):
             rows = asking[first : first + _ROWS]
             apart = np.hypot(*np.moveaxis(queries[window, rows, None] - keys[window], -1, 0))
             yield apart, np.ones(apart.shape, dtype=bool) if masks is None else masks[window, rows]
-
-
-def _centres(layout: Layout) -> np.ndarray:
-    """(y, x) in pixels by token; NaN for prefix tokens, and for `NOWHERE`, the last."""
-    assert NOWHERE == -1
-    return np.concatenate([np.full((len(layout.prefix), 2), np.nan), layout.centres(), np.full((1, 2), np.nan)])

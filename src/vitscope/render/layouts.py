@@ -27,7 +27,7 @@ def layouts(look: Look) -> Figure:
     seen = look.attention_seen
     groups: dict[tuple[Any, ...], tuple[Arrangement, list[int]]] = {}
     for index in range(len(seen.layers)):
-        arrangement = seen.arrangements[index] if seen.arrangements else seen.arrangement(index)
+        arrangement = seen.known_arrangement(index)
         if arrangement is not None and arrangement.keys.patches:
             tokens = (arrangement.query_tokens.tobytes(), arrangement.key_tokens.tobytes())
             key = (arrangement.queries, arrangement.keys, *tokens)

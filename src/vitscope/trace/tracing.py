@@ -93,13 +93,20 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
         raise LayoutError(
             refusals[0]
             if refusals
-            else "every attention found reads an answer out; none is between places of the picture"
+            else f"no attention is between places of the picture, or reads from them; found {_counted(calls)}"
         )
     traced = Traced(placed[0].finer, calls, "mean", plain is not None)
     _require_given(traced, hints)
     if not traced.plain:
         traced = replace(traced, branching=find_branch(subject, [(call.axes, call.is_layer) for call in calls]))
     return _with_readout(subject, traced, hints)
+
+
+def _counted(calls: tuple[TracedCall, ...]) -> str:
+    """ "3 between channels": how many attentions of which kinds."""
+    words = {"channel": "between channels", "self": "between tokens without a place", "linear": "weights of no query"}
+    kinds = [call.kind for call in calls]
+    return ", ".join(f"{kinds.count(kind)} {words.get(kind, kind)}" for kind in dict.fromkeys(kinds))
 
 
 def _require_same_each_time(subject: Subject) -> None:
@@ -163,9 +170,9 @@ def _named_by_all(calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
     """The calls whose kind takes the others to tell.
 
     Queries that stand nowhere and attend to one another before they read are a decoder's. The mean of the
-    places that asks at the end, with them or without, pools. Where
-    layers have a class token of their own and none comes after, a query at the end is another's. A model
-    without a layer between places is read through what there is.
+    places that asks at the end pools, though the places may ask with it. Where layers have a class token
+    of their own, a single query at the end is another's. A model without a layer between places is read
+    through what there is.
     """
     among = [i for i, call in enumerate(calls) if call.kind == "self"]
     pools = [i for i, call in enumerate(calls) if call.kind == "pool"]
@@ -206,14 +213,13 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
         replace(call, reads_out=True) if i > last and call.kind in READS_OUT else call
         for i, call in enumerate(traced.calls)
     )
-    traced = replace(traced, calls=calls)
     if calls[last].is_only:
         return replace(traced, readout="cls" if calls[last].kind == "class" else "pool")
     arrangement = traced.calls[last].arrangement
     answer = find_answer(subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)))
     reads = [i for i, call in enumerate(calls) if call.reads_out]
     if reads and is_read(subject, reads[-1], answer):
-        return replace(traced, readout="cls" if calls[reads[-1]].kind == "class" else "pool")
+        return replace(traced, calls=calls, readout="cls" if calls[reads[-1]].kind == "class" else "pool")
     if arrangement is None or not arrangement.queries.prefix:
         return traced
     read = tokens_read(subject, arrangement, last, answer)

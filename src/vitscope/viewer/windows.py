@@ -73,7 +73,7 @@ def _digest(tensor: Tensor) -> bytes:
 
 def windows_of(look: Look, index: int) -> int:
     """How many windows a layer has; 1 for one that could not be placed."""
-    arrangement = _arrangement(look, index)
+    arrangement = look.attention_seen.known_arrangement(index)
     return 1 if arrangement is None else arrangement.windows
 
 
@@ -84,13 +84,13 @@ def lattice_entry(layout: Layout) -> dict[str, Any]:
 
 def is_own(look: Look, index: int) -> bool:
     """Whether a layer's tokens stand as the look's layout says, each attending to all."""
-    arrangement = _arrangement(look, index)
+    arrangement = look.attention_seen.known_arrangement(index)
     return arrangement is None or (arrangement.plain and arrangement.queries == look.layout)
 
 
 def arrangement_entry(look: Look, index: int, blocks: Blocks) -> dict[str, Any] | None:
     """The payload's `Arrangement` of a layer; None where it is the look's layout."""
-    arrangement = _arrangement(look, index)
+    arrangement = look.attention_seen.known_arrangement(index)
     if arrangement is None or is_own(look, index):
         return None
     call = look.attention_seen.layers[index]
@@ -132,11 +132,6 @@ def _allowed_entry(call: AttentionCall, arrangement: Arrangement, blocks: Blocks
 def mean_rows(look: Look, index: int) -> Float[Tensor, "images heads keys"]:
     """The mean of the patch queries' rows over the lattice of a layer's keys."""
     return torch.as_tensor(np.asarray(look.attention(index, "mean")), dtype=torch.float32)
-
-
-def _arrangement(look: Look, index: int) -> Arrangement | None:
-    known = look.attention_seen.arrangements
-    return known[index] if known else look.attention_seen.arrangement(index)
 
 
 def _whole(tokens: np.ndarray) -> np.ndarray:
