@@ -38,7 +38,8 @@ def verify(
     Two correct computations differ by rounding: of the sum over keys, in the precision of the
     output, by eps · Σ_k A·|v| (not |output|, in which values of opposite sign cancel); and, in the
     precision of sums, of a sum over K keys by about eps · √K and of a logit by eps · |logit|, which
-    the softmax turns into a relative error of its weight. Four times all of these is allowed.
+    the softmax turns into a relative error of its weight. Four times all of these is allowed, and of
+    the least number of the output's dtype: features as small as float16 holds are rounded to it.
     """
     error, magnitude, logit = 0.0, 0.0, 0.0
     for some in _runs(images, call, found.shape[-2]):
@@ -56,8 +57,11 @@ def verify(
     softmax = event.softmax_dtype or found.dtype
     # A float64 model may take its softmax in float32: then both are no better than that.
     sums = torch.finfo(torch.float32 if torch.finfo(softmax).bits < 64 else call.dtype).eps
-    allowed = 4 * (max(torch.finfo(found.dtype).eps, torch.finfo(softmax).eps) + sums * growth)
-    return Verification(error / magnitude if magnitude else error, allowed)
+    output = torch.finfo(found.dtype)
+    allowed = 4 * (max(output.eps, torch.finfo(softmax).eps) + sums * growth)
+    if not magnitude:
+        return Verification(error, allowed)
+    return Verification(error / magnitude, allowed + 4 * output.smallest_normal * output.eps / magnitude)
 
 
 def _runs(images: list[int], call: AttentionCall, rows: int) -> list[list[int]]:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vitscope.trace.run import noise
 
-_ROUNDING = 4  # eps: what does not change is computed alike in every run, so that hardly any is to be expected
+# Of the scale. What does not change is computed alike in every run, in any precision: hardly any rounding is expected.
+_ROUNDING = 4 * torch.finfo(torch.float32).eps
 _SUMS = 2  # random sums a token: a change that leaves both as they were has probability 0
 
 
@@ -19,26 +20,26 @@ class Fingerprint:
 
     sums: Float[Tensor, "images tokens sums"]
     scale: Float[Tensor, "images tokens"]  # the largest feature, by absolute value
-    tolerance: float  # rounding, as a fraction of the scale
 
     @property
     def tokens(self) -> int:
         return self.sums.shape[1]
 
     @property
-    def finite(self) -> bool:
-        """Whether neither NaN nor infinity is among the features."""
-        return bool(torch.isfinite(self.sums).all() and torch.isfinite(self.scale).all())
+    def finite(self) -> Bool[Tensor, "images tokens"]:
+        """Which tokens have neither NaN nor infinity among their features."""
+        return torch.isfinite(self.sums).all(-1) & torch.isfinite(self.scale)
 
     def differs(self, other: "Fingerprint") -> Bool[np.ndarray, "images tokens"]:
-        """Which tokens differ by more than rounding."""
+        """Which tokens differ by more than rounding, or are finite in one alone."""
         difference = (self.sums - other.sums).abs().amax(-1)  # (images, tokens)
-        return (difference > self.tolerance * torch.maximum(self.scale, other.scale)).cpu().numpy()
+        differing = difference > _ROUNDING * torch.maximum(self.scale, other.scale)
+        return (differing | (self.finite != other.finite)).cpu().numpy()
 
     def constant(self, tokens: int) -> "Fingerprint":
         """A fingerprint of tokens that never change."""
         images = self.sums.shape[0]
-        return Fingerprint(self.sums.new_zeros(images, tokens, _SUMS), self.scale.new_zeros(images, tokens), 0.0)
+        return Fingerprint(self.sums.new_zeros(images, tokens, _SUMS), self.scale.new_zeros(images, tokens))
 
 
 def fingerprint(features: Float[Tensor, "images heads tokens dim"]) -> Fingerprint:
@@ -51,4 +52,4 @@ def fingerprint(features: Float[Tensor, "images heads tokens dim"]) -> Fingerpri
         values = features[:, head].float()  # (images, tokens, dim)
         sums += values @ directions[head]
         scale = torch.maximum(scale, values.abs().amax(-1))
-    return Fingerprint(sums, scale, _ROUNDING * torch.finfo(features.dtype).eps)
+    return Fingerprint(sums, scale)

@@ -66,7 +66,7 @@ def print_of(event: AttentionEvent, *, transposed: bool = False) -> Print:
 
 def require_finite(name: str, *prints: Fingerprint | None) -> None:
     """Raise NotFiniteError where NaN or infinity is among what was fingerprinted of a layer."""
-    if not all(it is None or it.finite for it in prints):
+    if not all(it is None or bool(it.finite.all()) for it in prints):
         raise NotFiniteError(
             f"layer {name!r}: NaN or infinity in its queries or keys, on the trace's synthetic pictures. Check "
             "the weights; in float16, activations may overflow where bfloat16 or float32 do not"

@@ -161,12 +161,20 @@ def _as_it_is(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Ten
 
 
 def _by_own_size(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
-    return inputs * torch.rsqrt((inputs * inputs).mean(1, keepdim=True) + _LEAST_SQUARE)
+    wide = _wide(inputs)
+    return (wide * torch.rsqrt((wide * wide).mean(1, keepdim=True) + _LEAST_SQUARE)).to(inputs.dtype)
 
 
 def _per_token(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
     """The same for tokens of any size, however small their features are."""
-    return func(inputs / inputs.abs().amax(-1, keepdim=True).clamp(min=_LEAST_SQUARE), *others, **more)
+    wide = _wide(inputs)
+    even = wide / wide.abs().amax(-1, keepdim=True).clamp(min=_LEAST_SQUARE)
+    return func(even.to(inputs.dtype), *others, **more)
+
+
+def _wide(inputs: Tensor) -> Tensor:
+    """In float32 at least: half precision holds neither a square nor the least of sizes."""
+    return inputs.to(torch.promote_types(inputs.dtype, torch.float32))
 
 
 _INSTEAD: dict[Any, Callable[..., Any]] = {
