@@ -153,10 +153,10 @@ def test_half_precision_overflow_is_named_too():
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_torchscript_shows_nothing_and_says_so():
+def test_torchscript_inside_a_model_shows_nothing_and_says_so():
     model = torch.jit.trace(ToyViT().eval(), torch.randn(1, 3, 8, 12))
     with pytest.raises(CaptureError, match=r"TorchScript \(load the plain model\)"):
-        vitscope.wrap(model, layout=vitscope.LayoutHints((4, 4), ("cls",))).look(torch.randn(1, 3, 8, 12))
+        vitscope.wrap(torch.nn.Sequential(model).eval()).look(torch.randn(1, 3, 8, 12))
 
 
 def test_inputs_that_the_model_does_not_take():

@@ -19,6 +19,7 @@ from vitscope.models.describe import describe, vision_tower
 from vitscope.models.fingerprint import weights_sha256
 from vitscope.models.loaded import Forward, LoadedModel
 from vitscope.models.registry import load_model
+from vitscope.models.wrappers import inside, require_open
 from vitscope.observing import observe, plan_pass
 from vitscope.provenance import settings_of, state_of_weights
 from vitscope.showing import show
@@ -192,17 +193,21 @@ def wrap(
 
     Without a `transform` the model's own is used, where it carries one (timm); otherwise it can be
     shown tensors only. `layout` says what the model does not say of its patch size and prefix
-    tokens. `forward` (model, images (images, 3, height, width)) → output defaults to the model's
-    main input, with position embeddings interpolated where it can, and the vision tower of a
-    two-tower model.
+    tokens. `forward` (model, images (images, 3, height, width)) → output defaults to the main input
+    of the model within `torch.compile`, DataParallel or PEFT's adapters, with position embeddings
+    interpolated where it can, and the vision tower of a two-tower model. Compiled modules run as
+    written while they are looked at. Raises CaptureError for TorchScript, exported programs and
+    weights that are not here.
     """
+    model = model if forward is not None else inside(model)
+    require_open(model)
     _require_eval(model)
     if transform is not None and not isinstance(transform, Transform):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             f"transform is a {type(transform).__name__}; expected a vitscope.Transform, which also says where the "
             "input lies on the picture. Apply any other yourself, and show the tensors"
         )
-    described = describe(model)
+    described = describe(inside(model))
     return Scope(
         LoadedModel(
             name=type(model).__name__,

@@ -7,23 +7,30 @@ answers in the function's place.
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any, cast
 
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from vitscope.attention import fused
+from vitscope.attention.eager import uncompiled
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.attention.softmax import SoftmaxFollower
+from vitscope.errors import CaptureError
+
+_OPERATORS = (OpOverload, OpOverloadPacket, HigherOrderOperator)
 
 
 class Tap(TorchFunctionMode):
     """Reports every attention inside the `with` block to `observer`.
 
     Functions of attention are `scaled_dot_product_attention`, `multi_head_attention_forward`, and
-    a softmax in the open whose result multiplies values.
+    a softmax in the open whose result multiplies values. What is compiled runs as it was written. An
+    operator of attention that is called directly raises CaptureError: its layer would be missing.
     """
 
     def __init__(self, model: nn.Module, observer: Observer) -> None:
@@ -31,6 +38,16 @@ class Tap(TorchFunctionMode):
         self._observer = observer
         self._names = {id(module): name for name, module in model.named_modules()}
         self._follower = SoftmaxFollower(self._attention)
+        self._running = ExitStack()
+
+    def __enter__(self) -> "Tap":
+        self._running.enter_context(uncompiled())
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._running.close()
 
     @property
     def lost(self) -> list[str]:
@@ -50,6 +67,8 @@ class Tap(TorchFunctionMode):
             return self._attention(event, lambda: func(*args, **kwargs))
         if func is F.multi_head_attention_forward:
             return self._multi_head(func, args, kwargs)
+        if isinstance(func, _OPERATORS):
+            _require_no_attention(str(func), self._layer())
         return self._follower(func, args, kwargs, self._layer)
 
     def _attention(self, event: AttentionEvent, compute: Callable[[], Tensor]) -> Tensor:
@@ -84,3 +103,11 @@ class Tap(TorchFunctionMode):
                     return self._names[id(first)]
             frame = frame.f_back
         return ""
+
+
+def _require_no_attention(operator: str, layer: str) -> None:
+    if "attention" in operator or "attn" in operator:
+        raise CaptureError(
+            f"layer {layer!r} attends by the operator {operator}, which shows no queries and keys; switch it off, as "
+            'with attn_implementation="sdpa" in transformers'
+        )
