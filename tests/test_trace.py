@@ -49,22 +49,37 @@ def test_permuted_tokens_are_placed_where_they_stand(layer):
         np.testing.assert_allclose(ask(permuted), ask(plain), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("side", ["query", "key"])
-def test_one_side_alone_that_is_permuted_is_placed_so(side):
-    order = torch.arange(16)
-    order[[2, 5]] = order[[5, 2]]
+SWAPPED = [0, 1, 5, 3, 4, 2, *range(6, 16)]
 
+
+def test_keys_permuted_with_their_values_are_placed_so():
     def crossed(q, k, v, scale):
-        if side == "query":
-            return toys.fused(q[:, :, order], k, v, scale)
-        return toys.fused(q, k[:, :, order], v, scale)
+        return toys.fused(q, k[:, :, SWAPPED], v[:, :, SWAPPED], scale)
 
-    arrangement = traced(ToyViT(crossed)).calls[0].arrangement
-    crossed_side, other = arrangement.query_tokens, arrangement.key_tokens
-    if side == "key":
-        crossed_side, other = other, crossed_side
-    assert crossed_side.tolist() == [order.tolist()]
-    assert other.tolist() == [list(range(16))]
+    call = traced(ToyViT(crossed)).calls[0]
+    assert call.refusal is None
+    assert call.arrangement.query_tokens.tolist() == [list(range(16))]
+    assert call.arrangement.key_tokens.tolist() == [SWAPPED]
+
+
+def test_queries_permuted_alone_answer_to_tokens_of_other_places():
+    def crossed(q, k, v, scale):
+        return toys.fused(q[:, :, SWAPPED], k, v, scale)
+
+    call = traced(ToyViT(crossed)).calls[0]
+    assert call.arrangement.query_tokens.tolist() == [SWAPPED]
+    assert "layer 'layers.0': what its queries gather is given to tokens of other places" in call.refusal
+
+
+@pytest.mark.parametrize("side", ["keys", "values"])
+def test_keys_without_their_values_stand_on_two_places(side):
+    def crossed(q, k, v, scale):
+        if side == "keys":
+            return toys.fused(q, k[:, :, SWAPPED], v, scale)
+        return toys.fused(q, k, v[:, :, SWAPPED], scale)
+
+    with pytest.raises(LayoutError, match=r"6 of its 45 tokens .* answer to several places"):
+        traced(ToyViT(crossed))
 
 
 def test_overlapping_patches_stand_where_their_middles_do():
@@ -90,6 +105,22 @@ def test_tokens_that_mix_outside_attention_are_found_out(mix):
     for ask in (look.heatmaps, look.rollout, look.mean_attention_distance, look.entropy):
         with pytest.raises(VerificationError, match=r"'layers\.1'.* answer to several places"):
             ask()
+
+
+@pytest.mark.parametrize("size", [lambda x: x.mean((2, 3), keepdim=True), lambda x: x.norm(2, (2, 3), True),
+                                  lambda x: torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)])  # fmt: skip
+def test_normalisation_by_the_whole_pictures_size_moves_no_token(size):
+    class Normalised(ToyViT):
+        def forward(self, images):
+            x = self.patch_embed(images)
+            x = (x + x * size(x)).flatten(2).transpose(1, 2)
+            for norm, layer in zip(self.norms, self.layers, strict=True):
+                x = x + layer(norm(x))
+            return self.head(x.mean(1))
+
+    found = traced(Normalised().eval(), hints=LayoutHints((4, 4), ()))
+    assert not found.plain
+    assert [call.arrangement.plain for call in found.calls] == [True, True]
 
 
 def test_class_tokens_at_the_end_are_named():

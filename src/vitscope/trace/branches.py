@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from torch import Tensor
 
 from vitscope.attention.axes import Axes
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.trace.run import Subject, noise
+from vitscope.trace.run import Subject, given
 from vitscope.trace.sides import IMAGES, Print, print_of
 from vitscope.trace.still import Still
 
@@ -22,17 +23,12 @@ class _DisturbOutputs(Observer):
     def before(self, event: AttentionEvent) -> Tensor:
         number = len(self.prints)
         self.prints.append(print_of(event))
-        output = event.zero_output()
         if number not in self._calls or number >= len(self._axes):
-            return output
+            return event.zero_output()
         event = replace(event, axes=self._axes[number])
-        answer = event.read_output(output, IMAGES).clone()
-        own = len(answer) // IMAGES  # windows of an image
-        for image, call in enumerate(self._calls):
-            if call == number:
-                part = answer[image * own : (image + 1) * own]
-                part[:] = noise(tuple(part.shape), part)
-        return event.write_output(answer, IMAGES)
+        whose = [i < len(self._calls) and self._calls[i] == number for i in range(IMAGES)]
+        whose = np.repeat(whose, self._axes[number].windows)  # (images · windows,)
+        return given(event, whose[:, None].repeat(event.query_count, 1), IMAGES)
 
 
 def find_branch(subject: Subject, calls: Sequence[tuple[Axes, bool]]) -> str | None:

@@ -36,6 +36,10 @@ class Fingerprint:
         differing = difference > _ROUNDING * torch.maximum(self.scale, other.scale)
         return (differing | (self.finite != other.finite)).cpu().numpy()
 
+    def beside(self, other: "Fingerprint") -> "Fingerprint":
+        """The fingerprint of tokens that have the other's features too."""
+        return Fingerprint(torch.cat([self.sums, other.sums], -1), torch.maximum(self.scale, other.scale))
+
     def constant(self, tokens: int) -> "Fingerprint":
         """A fingerprint of tokens that never change."""
         images = self.sums.shape[0]

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from vitscope.attention.event import Observer
+from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.attention.kernels.products import linear
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError
@@ -81,3 +83,13 @@ def noise(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """The same normal noise every time, in the dtype and on the device of `like`."""
     generator = torch.Generator().manual_seed(_SEED)
     return torch.randn(shape, generator=generator).to(like.device, like.dtype)
+
+
+def given(event: AttentionEvent, rows: Bool[np.ndarray, "sets queries"], images: int, loud: float = 1.0) -> Tensor:
+    """An output of zeros, but for the same noise on chosen rows of all heads; sets are images · windows."""
+    output = event.zero_output()
+    if not rows.any():
+        return output
+    answer = event.read_output(output, images).clone()  # (images · windows, heads or 1, queries, dim)
+    chosen = torch.from_numpy(rows).to(answer)[:, None, :, None]
+    return event.write_output(answer + chosen * loud * noise((1, 1, 1, answer.shape[-1]), answer), images)

@@ -49,6 +49,8 @@ class Print:
 def print_of(event: AttentionEvent, *, transposed: bool = False) -> Print:
     """The fingerprints of an event; `transposed`, those of its features instead of its tokens.
 
+    A key's value is its own, so that what stands elsewhere makes it stand on two places.
+
     Raises NotFiniteError where NaN or infinity is among them.
     """
     known = event.queries is not None and event.keys is not None
@@ -58,6 +60,10 @@ def print_of(event: AttentionEvent, *, transposed: bool = False) -> Print:
     width = 0 if event.keys is None else event.keys.shape[-1]
     queries, keys = prints
     assert keys is not None
+    if known and not transposed:
+        values = _entries(event.values, event.leading, transposed=False)
+        require_finite(event.name, values)
+        keys = keys.beside(values)
     count = keys.tokens if queries is None and transposed else event.query_count
     weights = None if known or transposed or event.probabilities is None else event.probabilities
     flat = None if weights is None else weights.float().flatten(0, -3)

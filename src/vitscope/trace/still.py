@@ -1,7 +1,7 @@
 """Everything but attention that mixes places, switched off for an experiment.
 
 A convolution keeps its middle tap, pooling too, the transpose of a convolution one tap for each of the
-places that it makes; a change of size takes the nearest; pooling over the whole picture gives zeros;
+places that it makes; a change of size takes the nearest; the picture's mean or norm is taken for zero;
 normalisation over places, or by what was seen in training, divides each place by its own features'
 size, as a tap of each of many convolutions would else let nothing through. What is left of the model
 moves tokens about without mixing them, so that each depends on the pixels of its own place alone,
@@ -18,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 _Pair = tuple[int, int]
 _Function = Callable[..., Any]
-_MEAN = {torch.mean, Tensor.mean}
+# What reduces places to a number, and the position of its axes among the arguments.
+_REDUCING = {torch.mean: 1, Tensor.mean: 1, torch.norm: 2, Tensor.norm: 2, torch.linalg.vector_norm: 2}
 _ENLARGING = {F.interpolate, F.conv_transpose2d, F.adaptive_avg_pool2d}
 _LEAST_SQUARE = 1e-30
 
@@ -41,8 +42,9 @@ class Still(TorchFunctionMode):
             return func(*args, **kwargs) * 0
         if func in _ENLARGING and not self._enlarge:
             return _zeros_if_larger(func, *args, **kwargs)
-        if func in _MEAN and not _over_places(args, kwargs):
-            return func(*args, **kwargs)
+        if func in _REDUCING:
+            reduced = func(*args, **kwargs)
+            return reduced * 0 if _over_places(_REDUCING[func], args, kwargs) else reduced
         instead = _INSTEAD.get(func)
         return func(*args, **kwargs) if instead is None else instead(func, *args, **kwargs)
 
@@ -132,9 +134,9 @@ def _margins(padding: Any, kernel: _Pair, dilation: _Pair) -> tuple[_Pair, _Pair
     return _pair(padding), _pair(padding)
 
 
-def _over_places(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a mean is over two axes of a map of four: rows and columns."""
-    axes = kwargs.get("dim", args[1] if len(args) > 1 else None)
+def _over_places(position: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a mean or norm is over two axes of a map of four: rows and columns."""
+    axes = kwargs.get("dim", args[position] if len(args) > position else None)
     inputs: Any = args[0] if args else kwargs["input"]
     return inputs.dim() == 4 and isinstance(axes, list | tuple) and len(cast("list[int]", axes)) == 2
 
@@ -144,10 +146,6 @@ def _pair(size: Any) -> _Pair:
         return size, size
     both = [int(part) for part in size]
     return (both[0], both[-1])
-
-
-def _zeros(func: _Function, *args: Any, **kwargs: Any) -> Any:
-    return func(*args, **kwargs) * 0
 
 
 def _zeros_if_larger(func: _Function, inputs: Tensor, *others: Any, **more: Any) -> Tensor:
@@ -192,6 +190,4 @@ _INSTEAD: dict[Any, Callable[..., Any]] = {
     F.instance_norm: _by_own_size,
     F.layer_norm: _per_token,
     F.rms_norm: _per_token,
-    torch.mean: _zeros,
-    Tensor.mean: _zeros,
 }

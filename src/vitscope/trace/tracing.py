@@ -14,8 +14,9 @@ from vitscope.layout import Layout, LayoutHints, ReadoutKind
 from vitscope.trace.arrange import BETWEEN_PLACES, READS_OUT, Kind, Placed, askers
 from vitscope.trace.branches import find_branch
 from vitscope.trace.general import place
+from vitscope.trace.outputs import Answered, find_astray
 from vitscope.trace.plain import PlainCall, prove_plain
-from vitscope.trace.readout import find_answer, is_read, tokens_read
+from vitscope.trace.readout import all_patches_read, find_answer, is_read, tokens_read
 from vitscope.trace.run import Forward, Subject, noise
 from vitscope.trace.sides import IMAGES, Print, SwitchOff
 
@@ -23,6 +24,10 @@ _NOTHING_SEEN = (
     "the forward pass ended without an attention that PyTorch shows. Usual causes: flash-attn or xFormers kernels "
     "called directly (switch them off), TorchScript (load the plain model), linear attention or no attention at all "
     "(there is nothing to see)"
+)
+_READ_ELSEWHERE = (
+    "the answer is read from some patches and not from others, so that tokens must have been moved after it; vitscope "
+    "shows no map that it cannot place"
 )
 
 
@@ -99,6 +104,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     _require_given(traced, hints)
     if not traced.plain:
         traced = replace(traced, branching=find_branch(subject, [(call.axes, call.is_layer) for call in calls]))
+        traced = replace(traced, calls=_without_astray(subject, calls))
     return _with_readout(subject, traced, hints)
 
 
@@ -206,6 +212,17 @@ def _without_decoder(calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
     )
 
 
+def _without_astray(subject: Subject, calls: tuple[TracedCall, ...]) -> tuple[TracedCall, ...]:
+    """The calls, refused where what they give goes to other tokens than asked for it."""
+    layers = {
+        number: Answered(call.axes, call.arrangement)
+        for number, call in enumerate(calls)
+        if call.kind in BETWEEN_PLACES and call.arrangement is not None and call.refusal is None
+    }
+    astray = find_astray(subject, layers)
+    return tuple(replace(call, refusal=astray.get(number, call.refusal)) for number, call in enumerate(calls))
+
+
 def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Traced:
     """Complete `traced` by what the answer follows."""
     last = max(i for i, call in enumerate(traced.calls) if call.is_layer)
@@ -223,6 +240,10 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
     if arrangement is None or not arrangement.queries.prefix:
         return traced
     read = tokens_read(subject, arrangement, last, answer)
+    if answer is not None and "patches" in read and not all_patches_read(subject, arrangement, last, answer):
+        name = traced.calls[last].name
+        refused = replace(traced.calls[last], refusal=f"layer {name!r}: {_READ_ELSEWHERE}")
+        traced = replace(traced, calls=(*traced.calls[:last], refused, *traced.calls[last + 1 :]))
     prefix = arrangement.queries.prefix
     if read and not (hints.prefix and prefix == hints.prefix) and "patches" not in read:  # read alone: class tokens
         traced, read = _renamed(traced, read), ["cls"]
