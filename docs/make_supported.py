@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 import vitscope
+from conformance.checks import found_kinds
 from conformance.families import LIBRARIES, Family, families
 from vitscope.errors import VitscopeError
 from vitscope.trace import Traced, TracedCall
@@ -89,7 +90,7 @@ def row_of(family: Family) -> Row:
         listed = f" ({family.reason})" if family.expect == "nothing" and family.reason else ""
         return Row(family, None, 0.0, 0.0, f"nothing: {str(error).split(';')[0].split('. ')[0]}{listed}")
     refused = [layer.refusal for layer in look.layers if layer.refusal is not None]
-    reason = "" if tuple(call.kind for call in traced.calls) == family.kinds else "not as listed"
+    reason = "" if found_kinds(family, traced) == family.kinds else "not as listed"
     if refused:
         reason = f"{len(refused)} refused: {refused[0].split(';')[0]}"
     return Row(family, traced, seconds, look.verification_error, reason)

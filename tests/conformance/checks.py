@@ -68,10 +68,14 @@ def check_nothing(family: Family, scope: vitscope.Scope) -> None:
         scope.look(family.images()).heatmaps()
 
 
-def check_kinds(family: Family, traced: Traced) -> None:
-    # latents that read from the places before anything else are a pool to vitscope, which sees no decoder in them
+def found_kinds(family: Family, traced: Traced) -> tuple[str, ...]:
+    """What was found, in the list's sense: Perceiver's latents, which read before all else, are a pool to vitscope."""
     latents = family.key.startswith("transformers:perceiver/")
-    found = tuple("cross" if latents and call.kind == "pool" else call.kind for call in traced.calls)
+    return tuple("cross" if latents and call.kind == "pool" else call.kind for call in traced.calls)
+
+
+def check_kinds(family: Family, traced: Traced) -> None:
+    found = found_kinds(family, traced)
     refusal = next((call.refusal for call in traced.calls if call.refusal is not None), "")
     assert found == family.kinds, f"{found} != {family.kinds} {refusal}"
 
