@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from vitscope.arrangement import Arrangement
+from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture
@@ -45,11 +47,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """One layer: a self-attention over places, in the order of the forward pass."""
+    """One layer: a self-attention over places, in the order of the forward pass; or one of cross-attention."""
 
     index: int
     name: str  # as in model.named_modules()
-    kind: str  # "global": every token to every token; "window", "reduced" (to a coarser grid, or from one), "local"
+    kind: str  # "global": every token to every token; "window", "reduced" (one grid is coarser), "local"; "cross"
     heads: int
     grid: tuple[int, int]  # of its queries
     windows: str  # how windows lie, and where the grids of queries and keys differ, in words; "" where neither is so
@@ -90,11 +92,16 @@ class Look:
         return tuple(_layer_info(self.attention_seen, i) for i in range(len(self.attention_seen.layers)))
 
     @property
+    def cross_attention(self) -> tuple[LayerInfo, ...]:
+        """A decoder's attention over the picture, as DETR's; `heatmaps` and `attention` take its name for a layer."""
+        crossings = self.attention_seen.crossings
+        return tuple(_info(i, one.call, one.arrangement, "cross") for i, one in enumerate(crossings))
+
+    @property
     def verification_error(self) -> float:
         """The largest of the layers' verification errors, as a fraction of the values' magnitude."""
-        readings = (reading.call for reading in self.attention_seen.readings)
-        calls = (*self.attention_seen.layers, *readings)
-        return max(call.error for call in calls)
+        others = (*self.attention_seen.readings, *self.attention_seen.crossings)
+        return max(call.error for call in (*self.attention_seen.layers, *(other.call for other in others)))
 
     def heatmaps(
         self, layer: int | str = -1, query: Query = None, *, point: tuple[float, float] | None = None
@@ -152,7 +159,9 @@ class Look:
 
     def places(self, layer: int | str = -1) -> Float[np.ndarray, "keys 2"]:
         """Where a layer's keys stand: (y, x) in pixels of the model's input, NaN for prefix tokens."""
-        keys = self.attention_seen.arrangement(self.attention_seen.layer_index(layer)).keys
+        seen = self.attention_seen
+        crossing = seen.crossing(layer)
+        keys = (seen.arrangement(seen.layer_index(layer)) if crossing is None else crossing.arrangement).keys
         nowhere = np.full((len(keys.prefix), 2), np.nan)
         return np.concatenate([nowhere, keys.centres()])
 
@@ -273,9 +282,11 @@ class Look:
 
 
 def _layer_info(seen: Seen, index: int) -> LayerInfo:
-    call = seen.layers[index]
-    known = seen.known_arrangement(index)
+    call, known = seen.layers[index], seen.known_arrangement(index)
     if known is None:
         return LayerInfo(index, call.name, "unplaced", call.heads, (0, 0), "", call.error, call.refusal)
-    words = known.describe()
-    return LayerInfo(index, call.name, known.kind, call.heads, known.queries.grid, words, call.error, call.refusal)
+    return _info(index, call, known, known.kind)
+
+
+def _info(index: int, call: AttentionCall, known: Arrangement, kind: str) -> LayerInfo:
+    return LayerInfo(index, call.name, kind, call.heads, known.queries.grid, known.describe(), call.error, call.refusal)

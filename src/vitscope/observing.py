@@ -17,7 +17,7 @@ from vitscope.errors import CaptureError
 from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.plan import Facts, LayerFacts, Plan, plan
 from vitscope.measures.reduction import Reduction
-from vitscope.measures.seen import Reading, Seen
+from vitscope.measures.seen import Crossing, Reading, Seen
 from vitscope.models.loaded import LoadedModel
 from vitscope.trace import Traced, TracedCall
 
@@ -46,7 +46,7 @@ def observe(
     reduction = Reduction(planned, _layers_of(traced))
     recorder = Recorder(
         len(images),
-        [_expected(call) for call in traced.calls],
+        [_expected(call, crossings=not planned.early) for call in traced.calls],
         every_row=every_row,
         limit_bytes=limit_bytes,
         held_bytes=planned.facts.fused_bytes if planned.fusion else 0,
@@ -65,6 +65,9 @@ def observe(
         reduction.computed,
         tuple(known.arrangement for _, known in both if known.is_layer),
         traced.branching,
+        tuple(
+            Crossing(call, known.crossing) for call, known in both if known.crossing is not None and not planned.early
+        ),
     )
     return seen, output
 
@@ -79,8 +82,9 @@ def _facts_of(call: TracedCall) -> LayerFacts:
     return LayerFacts(call.name, call.heads, call.width, queries, keys, windows, replaceable, plain)
 
 
-def _expected(call: TracedCall) -> Expected:
+def _expected(call: TracedCall, *, crossings: bool) -> Expected:
     kept = call.arrangement is not None and (call.is_layer or call.reads_out)
+    kept |= crossings and call.crossing is not None
     if call.arrangement is None:
         return Expected(call.axes, kept=kept)
     queries = call.arrangement.queries

@@ -16,7 +16,7 @@ from vitscope.measures.arranged import Arranged
 from vitscope.measures.needs import Needs
 from vitscope.measures.query import Query, ResolvedQuery, resolve
 from vitscope.measures.result import Measured, measured
-from vitscope.measures.seen import Seen
+from vitscope.measures.seen import Crossing, Seen
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Heatmaps:
     `query` None is the model's own readout: the class token's row; the pooling head's own row (last
     layer only, in which it stands in for the layer), the class token's in class attention at the end alike;
     for models that average, the mean over the patch queries' rows. The map is on the grid of the layer's
-    keys: a query in a window gives 0 outside of it.
+    keys: a query in a window gives 0 outside of it. A decoder's cross-attention is named by `layer`, and
+    its queries "query1" …; None is their mean.
     """
 
     layer: int | str = -1
@@ -47,6 +48,9 @@ def attention_row(
     seen: Seen, layer: int | str, query: Query
 ) -> tuple[Float[torch.Tensor, "images heads keys"], Layout, str]:
     """One query's row over all keys of the layer, where these stand, and its convention in words."""
+    crossing = seen.crossing(layer)
+    if crossing is not None:
+        return _crossing_row(seen, crossing, query)
     index = seen.layer_index(layer)
     resolved = resolve(query, seen, index)
     if resolved.kind == "pool":
@@ -84,6 +88,22 @@ def _reading_row(seen: Seen, index: int, query: ResolvedQuery) -> tuple[torch.Te
     reading.call.require_verified()
     row = Arranged(reading.call, reading.arrangement, seen.body(reading.call)).mean_row()
     return row, reading.arrangement.keys, f"attention of the {query.name} ({reading.call.name})"
+
+
+def _crossing_row(seen: Seen, crossing: Crossing, query: Query) -> tuple[torch.Tensor, Layout, str]:
+    """A named query's row, or the mean over all, which is also the default: no query of a decoder is the readout."""
+    call, queries = crossing.call, crossing.arrangement.queries.prefix
+    call.require_verified()
+    arranged = Arranged(call, crossing.arrangement, seen.body(call))
+    if query in (None, "mean"):
+        return arranged.mean_row(), crossing.arrangement.keys, f"cross-attention of all queries, averaged ({call.name})"
+    if query not in queries:
+        raise QueryError(
+            f"there is no query {query!r} in {call.name}, whose queries stand nowhere in the picture; it has "
+            f'{queries[0]} to {queries[-1]}, and "mean"'
+        )
+    row = arranged.row(queries.index(query))
+    return row, crossing.arrangement.keys, f"cross-attention of {query} ({call.name})"
 
 
 def heatmaps(

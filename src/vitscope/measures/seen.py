@@ -36,6 +36,14 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
+class Crossing:
+    """A decoder's cross-attention: queries that stand nowhere, "query1" …, over the places of the picture."""
+
+    call: AttentionCall
+    arrangement: Arrangement
+
+
+@dataclass(frozen=True, eq=False)
 class Seen:
     """The attention calls of one forward pass over some images of one size.
 
@@ -51,6 +59,7 @@ class Seen:
     computed: Computed = field(default_factory=Computed)
     arrangements: tuple[Arrangement | None, ...] = ()  # None for a layer that is refused, as it could not be placed
     branching: str | None = None  # why the layers do not follow one another, if they don't
+    crossings: tuple[Crossing, ...] = ()  # in the order of the pass; kept by looks alone
 
     @property
     def images(self) -> int:
@@ -74,6 +83,10 @@ class Seen:
             raise QueryError(f"layer {index} ({self.layers[index].name}) is not over places of the picture")
         return found
 
+    def crossing(self, layer: int | str) -> Crossing | None:
+        """The cross-attention of that name, if there is one; it is no layer."""
+        return next((crossing for crossing in self.crossings if crossing.call.name == layer), None)
+
     def arranged(self, layer: int | str) -> Arranged:
         """A layer with its places and kernels; VerificationError if it was refused."""
         call = self.layer(layer)
@@ -84,7 +97,9 @@ class Seen:
         if isinstance(layer, str):
             names = [call.name for call in self.layers]
             if layer not in names:
-                raise QueryError(f"no layer is named {layer!r}; the layers are {', '.join(names)}")
+                crossings = [crossing.call.name for crossing in self.crossings]
+                others = f", and cross-attention {', '.join(crossings)}" if crossings else ""
+                raise QueryError(f"no layer is named {layer!r}; the layers are {', '.join(names)}{others}")
             return names.index(layer)
         if not -len(self.layers) <= layer < len(self.layers):
             raise QueryError(f"layer {layer} does not exist: the model has {len(self.layers)}, from 0")

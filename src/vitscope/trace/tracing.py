@@ -59,6 +59,11 @@ class TracedCall:
             return None
         return self.arrangement, "class" if self.kind == "class" else "pool"
 
+    @property
+    def crossing(self) -> Arrangement | None:
+        """Where its tokens stand, if it is a decoder's attention over the places."""
+        return self.arrangement if self.kind == "cross" and not self.is_only else None
+
 
 @dataclass(frozen=True, eq=False)
 class Traced:
