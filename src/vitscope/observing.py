@@ -1,6 +1,7 @@
 """One forward pass under observation: as planned, recorded, and matched with what was traced."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from vitscope.arrangement import Arrangement
 from vitscope.attention.kernels.choice import installed, settle
 from vitscope.attention.recorder import Expected, Recorder
+from vitscope.attention.representations import BlockOutputs
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError
 from vitscope.measures.needs import EVERYTHING, Needs
@@ -52,7 +54,9 @@ def observe(
         held_bytes=planned.facts.fused_bytes if planned.fusion else 0,
         reducer=reduction if planned.early else None,
     )
-    with torch.no_grad(), Tap(loaded.model, recorder):
+    names = [call.name for call in traced.calls if call.is_layer]
+    blocks = BlockOutputs(loaded.model, names, len(images)) if planned.representations else None
+    with torch.no_grad(), Tap(loaded.model, recorder), blocks or nullcontext():
         output = loaded.forward(loaded.model, images)
     _require_as_traced(recorder, traced)
     both = list(zip(recorder.calls, traced.calls, strict=True))
@@ -68,6 +72,7 @@ def observe(
         tuple(
             Crossing(call, known.crossing) for call, known in both if known.crossing is not None and not planned.early
         ),
+        () if blocks is None else blocks.representations(),
     )
     return seen, output
 

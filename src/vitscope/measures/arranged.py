@@ -52,24 +52,46 @@ class Arranged:
         masses = self._mean([part.prefix_mass[..., : len(self.arrangement.keys.prefix)] for part in parts], weights)
         return RowStatistics(**means, prefix_mass=masses, normalisers=normalisers[:, order].flatten(0, 1))
 
+    def mean_moments(self, *, unit_square: bool = False) -> Float[Tensor, "images heads 3"]:
+        """Means over the queries that stand on places, see `kernels.statistics.mean_offsets`."""
+        if self.arrangement.plain:
+            return self.body.mean_moments(self.call, places_of(self.arrangement.queries, unit_square))
+        groups = self.arrangement.alike
+        weights = torch.tensor([len(group.windows) * len(group.queries) for group in groups], dtype=torch.float64)
+        parts = [self.body.mean_moments(*self._call_of_alike(group, unit_square)) for group in groups]
+        # windows of padding alone have a mean of nothing
+        parts = [
+            part if len(group.queries) else torch.zeros_like(part) for part, group in zip(parts, groups, strict=True)
+        ]
+        return self._mean(parts, weights)
+
+    def head_distances(self) -> Float[Tensor, "images heads heads"]:
+        """Means over the queries that stand on places of the Jensen–Shannon distance between two heads' rows."""
+        asking = torch.from_numpy(self.arrangement.query_tokens >= len(self.arrangement.queries.prefix))
+        sums = self.body.head_distances(self.call, asking)  # (images · windows, heads, heads)
+        return sums.unflatten(0, (self.images, -1)).sum(1) / int(asking.sum())
+
     def _of_alike(self, group: Alike, unit_square: bool) -> RowStatistics:
         """The statistics of some windows, of all images, each with the places of the first."""
-        call = self.call if len(group.windows) == self.arrangement.windows else self.call.picked(self._entries(group))
-        orders = [torch.from_numpy(order) for order in (group.query_order, group.key_order)]
-        if any(not torch.equal(order, torch.arange(len(order))) for order in orders):
-            call = call.ordered(*orders)
-        unit = torch.tensor(_unit(self.arrangement.finer)) if unit_square else 1
-        places = Places(*(torch.from_numpy(side) / unit for side in (group.queries, group.keys)))
-        found = self.body.row_statistics(call, places)
+        found = self.body.row_statistics(*self._call_of_alike(group, unit_square))
         if len(group.queries) == 0:  # windows of padding alone
             found = RowStatistics(*(getattr(found, field.name).nan_to_num(0) for field in fields(RowStatistics)))
-        back = orders[0].argsort()
+        back = torch.from_numpy(group.query_order).argsort()
         return RowStatistics(
             **{
                 field.name: getattr(found, field.name) for field in fields(RowStatistics) if field.name != "normalisers"
             },
             normalisers=found.normalisers[..., back],
         )
+
+    def _call_of_alike(self, group: Alike, unit_square: bool) -> tuple[AttentionCall, Places]:
+        """The attention of some windows, tokens that stand nowhere first, and where the others stand in the first."""
+        call = self.call if len(group.windows) == self.arrangement.windows else self.call.picked(self._entries(group))
+        orders = [torch.from_numpy(order) for order in (group.query_order, group.key_order)]
+        if any(not torch.equal(order, torch.arange(len(order))) for order in orders):
+            call = call.ordered(*orders)
+        unit = torch.tensor(_unit(self.arrangement.finer)) if unit_square else 1
+        return call, Places(*(torch.from_numpy(side) / unit for side in (group.queries, group.keys)))
 
     def _entries(self, group: Alike) -> Tensor:
         """The call's entries of some windows, image by image."""

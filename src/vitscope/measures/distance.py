@@ -21,7 +21,7 @@ from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
 
 DistanceUnit = Literal["pixels", "patches", "diagonal", "unit_square"]
-_UNIT_WORDS: dict[DistanceUnit, str] = {
+UNIT_WORDS: dict[DistanceUnit, str] = {
     "pixels": "pixels of the model's input",
     "patches": "patches",
     "diagonal": "fractions of the input's diagonal",
@@ -54,7 +54,7 @@ class MeanAttentionDistance:
     @property
     def convention(self) -> str:
         rows = "rows rescaled to 1 over the patches" if self.rescale else "rows not rescaled"
-        return f"mean attention distance in {_UNIT_WORDS[self.unit]}; prefix tokens dropped on both axes, {rows}"
+        return f"mean attention distance in {UNIT_WORDS[self.unit]}; prefix tokens dropped on both axes, {rows}"
 
     @property
     def needs(self) -> Needs:
@@ -66,7 +66,7 @@ class MeanAttentionDistance:
             lambda rows: rows.rescaled_distance if self.rescale else rows.distance,
             unit_square=self.unit == "unit_square",
         )
-        return measured(distances * _per_pixel(self.unit, seen.layout), self.convention)
+        return measured(distances * per_pixel(self.unit, seen.layout), self.convention)
 
 
 def mean_attention_distance(
@@ -93,7 +93,7 @@ def mean_attention_distance(
     if rescale:
         mass = weights.sum(-1)
         travelled = np.divide(travelled, mass, out=np.zeros_like(travelled), where=mass > 0)
-    result = np.asarray(travelled.mean(-1) * _per_pixel(unit, layout)).astype(dense.result_type(array))
+    result = np.asarray(travelled.mean(-1) * per_pixel(unit, layout)).astype(dense.result_type(array))
     return measured(result, measure.convention)
 
 
@@ -109,10 +109,10 @@ def uniform_distance(layout: Layout, rescale: bool = False, unit: DistanceUnit =
     unit_step = (1 / max(rows - 1, 1), 1 / max(columns - 1, 1))
     step = unit_step if unit == "unit_square" else layout.patch_size
     mean = float((pairs * np.hypot(dy * step[0], dx * step[1])).sum()) / layout.patches**2
-    return mean * _per_pixel(unit, layout) * (1 if rescale else layout.patches / layout.tokens)
+    return mean * per_pixel(unit, layout) * (1 if rescale else layout.patches / layout.tokens)
 
 
-def _per_pixel(unit: DistanceUnit, layout: Layout) -> float:
+def per_pixel(unit: DistanceUnit, layout: Layout) -> float:
     """What a distance is multiplied by to come to `unit`."""
     if unit == "diagonal":
         return 1 / float(np.hypot(*layout.image_size))

@@ -1,13 +1,13 @@
 """How a look will be computed: which body, what is kept, how much memory it takes, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from vitscope.attention.kernels.choice import Choice, choose
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.measures.needs import Needs
+from vitscope.measures.needs import LayerPass, Needs
 
 _SHARE_OF_FREE = 4  # at most this part of the free memory is taken by matrices that could be computed again
 
@@ -82,6 +82,8 @@ class Plan:
     rollout: str  # how a rollout is computed, and why
     together: int  # layers whose outputs come from the same products as their statistics
     early: bool  # whether anything is computed, or left out, while the model runs
+    passes: frozenset[LayerPass] = frozenset()  # over the rows of every layer, made while the model runs
+    representations: bool = False  # whether the output of each layer's block is kept
 
     @property
     def kept_bytes(self) -> int:
@@ -97,7 +99,9 @@ class Plan:
             f"{' or '.join(map(str, heads))} heads, {str(facts.dtype).removeprefix('torch.')} on {facts.device}",
             "kernels": self.choice.reason,
             "row statistics": self._when,
+            **({"own passes": self._passes} if self.passes else {}),
             "rollout": self.rollout,
+            **({"block outputs": "kept of all layers"} if self.representations else {}),
             "queries and keys": f"kept of {self._which}",
             "memory": f"{self.kept_bytes / 1e6:,.0f} MB kept; storing all attention would take "
             f"{facts.weights * facts.dtype.itemsize / 1e6:,.0f} MB",
@@ -114,6 +118,11 @@ class Plan:
         layers = len(self.facts.layers)
         which = "" if self.together == layers else f" (in {self.together} of {layers} layers)"
         return f"while the model runs, together with its output{which}"
+
+    @property
+    def _passes(self) -> str:
+        """What measures compute by passes of their own."""
+        return f"{', '.join(sorted(each.words for each in self.passes))}, while the model runs"
 
     @property
     def _which(self) -> str:
@@ -139,7 +148,8 @@ def plan(facts: Facts, needs: Needs | None, *, free_bytes: int, limit_bytes: int
     choice = choose(facts.device, facts.dtype, None, installed)
     attends = choice.name == "compiled" and facts.dtype == torch.float32 and (needs.statistics or fusion)
     together = sum(layer.replaceable for layer in facts.layers) if attends else 0
-    return Plan(facts, choice, kept, needs.statistics, fusion, rollout, together, early=True)
+    found = Plan(facts, choice, kept, needs.statistics, fusion, rollout, together, early=True)
+    return replace(found, passes=needs.passes, representations=needs.representations)
 
 
 def _rollout(facts: Facts, needs: Needs, free_bytes: int, limit_bytes: int) -> tuple[Fusion | None, str]:

@@ -55,6 +55,8 @@ class Reduction(Reducer):
             self.computed.statistics[layer, unit_square] = found
             if matrix is not None and fusion is not None:
                 self.computed.fused[layer, fusion] = matrix
+        for each in self._plan.passes:
+            self.computed.passes[layer, each] = each(Arranged(call, arrangement, body))
         return layer in self._plan.kept
 
     def _layer(self, number: int) -> tuple[int, Arrangement] | None:

@@ -1,6 +1,6 @@
 """What measures read: the attention of some images, layer by layer, and where its tokens stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from vitscope.attention.kernels.statistics import RowStatistics
 from vitscope.errors import QueryError
 from vitscope.layout import Layout, ReadoutKind
 from vitscope.measures.arranged import Arranged
+from vitscope.measures.needs import LayerPass
 
 
 @dataclass(eq=False)
@@ -24,6 +25,7 @@ class Computed:
     statistics: dict[tuple[int, bool], RowStatistics] = field(default_factory=dict[tuple[int, bool], RowStatistics])
     normalisers: dict[int, torch.Tensor] = field(default_factory=dict[int, torch.Tensor])
     fused: dict[tuple[int, Fusion], FusedMatrix] = field(default_factory=dict[tuple[int, Fusion], FusedMatrix])
+    passes: dict[tuple[int, LayerPass], torch.Tensor] = field(default_factory=dict[tuple[int, LayerPass], torch.Tensor])
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,7 @@ class Seen:
     arrangements: tuple[Arrangement | None, ...] = ()  # None for a layer that is refused, as it could not be placed
     branching: str | None = None  # why the layers do not follow one another, if they don't
     crossings: tuple[Crossing, ...] = ()  # in the order of the pass; kept by looks alone
+    representations: tuple[torch.Tensor, ...] = ()  # (images, features) of each layer's block, if a measure needs them
 
     @property
     def images(self) -> int:
@@ -124,6 +127,15 @@ class Seen:
             known[index, unit_square] = self.arranged(index).row_statistics(unit_square=unit_square)
         return known[index, unit_square]
 
+    def passed(self, each: LayerPass) -> torch.Tensor:
+        """What a pass gives of all layers, see `stack_layers`; computed once."""
+        known = self.computed.passes
+        for index, call in enumerate(self.layers):
+            call.require_verified()
+            if (index, each) not in known:
+                known[index, each] = each(self.arranged(index))
+        return stack_layers([known[index, each] for index in range(len(self.layers))])
+
     def normalisers(self, index: int) -> torch.Tensor | None:
         """ln Σ_k exp(logit) of a layer's rows, (images, heads, queries), computed once; None if no kernel needs it."""
         self.layers[index].require_verified()
@@ -144,9 +156,13 @@ class Seen:
 
     def stacked(self, pick: Callable[[RowStatistics], torch.Tensor], *, unit_square: bool = False) -> torch.Tensor:
         """One statistic of all layers: (images, layers, heads, …), NaN where a layer has fewer heads (or the like)."""
-        parts = [pick(self.statistics(i, unit_square=unit_square)) for i in range(len(self.layers))]
-        sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].dim())]
-        out = torch.full((parts[0].shape[0], len(parts), *sizes), torch.nan, dtype=parts[0].dtype)
-        for i, part in enumerate(parts):
-            out[:, i][tuple(slice(size) for size in part.shape)] = part.cpu()
-        return out
+        return stack_layers([pick(self.statistics(i, unit_square=unit_square)) for i in range(len(self.layers))])
+
+
+def stack_layers(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(images, heads, …) of each layer → (images, layers, heads, …), NaN where one has fewer heads (or the like)."""
+    sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].dim())]
+    out = torch.full((parts[0].shape[0], len(parts), *sizes), torch.nan, dtype=parts[0].dtype)
+    for i, part in enumerate(parts):
+        out[:, i][tuple(slice(size) for size in part.shape)] = part.cpu()
+    return out

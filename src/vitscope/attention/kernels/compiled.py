@@ -24,6 +24,7 @@ _CODES: dict[Fusion, int] = {"mean": loops.MEAN, "max": loops.MAX, "min": loops.
 
 NEEDS_NORMALISERS = True
 fused, rollout_layer, threshold, moments = tiled.fused, tiled.rollout_layer, tiled.threshold, tiled.moments
+mean_moments, head_distances = tiled.mean_moments, tiled.head_distances
 
 
 def supports(call: AttentionCall) -> bool:

@@ -1,14 +1,16 @@
 """The kernels as their formulas read, on whole layers: the plain sibling of every other body."""
 
+import math
+from itertools import combinations
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
-from vitscope.attention.kernels.statistics import NO_MASS, Moments, Places, RowStatistics
+from vitscope.attention.kernels.statistics import NO_MASS, Moments, Places, RowStatistics, mean_offsets
 
 Fusion = Literal["mean", "max", "min"]
 
@@ -53,6 +55,31 @@ def moments(call: AttentionCall, places: Places) -> Moments:
     y, x = (keys - centroid[..., None, :]).unbind(-1)  # (images, heads, queries, patch keys) each
     covariance = (shares * torch.stack([y * y, x * x, y * x], -1)).sum(-2)
     return Moments(mass, centroid, covariance)
+
+
+def mean_moments(call: AttentionCall, places: Places) -> Float[Tensor, "images heads 3"]:
+    """What `mean_offsets` describes."""
+    return mean_offsets(moments(call, places), places)
+
+
+def head_distances(call: AttentionCall, asking: Bool[Tensor, "windows queries"]) -> Float[Tensor, "images heads heads"]:
+    """Sums over the queries that are `asking` of the Jensen–Shannon distance between the rows of two heads, in 0 to 1.
+
+    √½Σ_k (p·log₂(p / m) + q·log₂(q / m)), m = (p + q) / 2, over all keys; rows are divided by their sums. NaN where a
+    row has a weight below 0. The windows are those of an image, and the call's images run over these too.
+    """
+    rows = probabilities(call).double()
+    rows = rows.masked_fill((rows < 0).any(-1, keepdim=True), math.nan)
+    rows = rows / rows.sum(-1, keepdim=True)
+    asked = asking.to(call.device).repeat(call.images // len(asking), 1)  # (images, queries)
+    out = torch.zeros(call.images, call.heads, call.heads, dtype=call.dtype, device=call.device)
+    for a, b in combinations(range(call.heads), 2):
+        mean = (rows[:, a] + rows[:, b]) / 2
+        entropies = [torch.special.entr(part).sum(-1) for part in (mean, rows[:, a], rows[:, b])]
+        divergence = entropies[0] - (entropies[1] + entropies[2]) / 2  # (images, queries)
+        distance = (divergence / math.log(2)).clamp(min=0).sqrt()
+        out[:, a, b] = out[:, b, a] = torch.where(asked, distance, 0).sum(-1).to(call.dtype)
+    return out
 
 
 def attend(

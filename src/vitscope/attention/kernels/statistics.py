@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -59,3 +60,15 @@ class Moments:
     mass: Float[Tensor, "images heads queries"]  # Σ_k A over the patch keys
     centroid: Float[Tensor, "images heads queries 2"]  # mean (y, x)
     covariance: Float[Tensor, "images heads queries 3"]  # yy, xx, yx about the centroid
+
+
+def mean_offsets(moments: Moments, places: Places) -> Float[Tensor, "images heads 3"]:
+    """Means over the patch queries: how far the centroid is from the query's own place, by y and x, and the spread.
+
+    The spread is the root of the covariance's trace. Rows of less mass on the patches than `NO_MASS` count as 0.
+    """
+    prefix = moments.mass.shape[-1] - len(places.queries)
+    offset = moments.centroid[:, :, prefix:] - places.queries.to(moments.centroid)  # (images, heads, patch queries, 2)
+    spread = moments.covariance[:, :, prefix:, :2].sum(-1).clamp(min=0).sqrt()
+    both = torch.cat([offset, spread[..., None]], -1)
+    return torch.where(moments.mass[:, :, prefix:, None] > NO_MASS, both, 0).mean(2)

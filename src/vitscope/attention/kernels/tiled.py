@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
@@ -18,6 +18,9 @@ from vitscope.attention.kernels.selection import kth_smallest
 from vitscope.attention.kernels.statistics import MEANS, NO_MASS, Moments, Places, RowStatistics
 
 _TILE_BYTES = 4 * 2**20
+_PAIR_TILE_BYTES = {"cpu": 2**20}  # where heads are compared: a tile has several temporaries of its own size
+_OTHER_PAIR_TILE_BYTES = 2**25  # on a device on which every operation takes time to start
+_LARGEST_ANGLE = 100.0  # more than artanh of any number below 1: only that of 1 itself is cut
 NEEDS_NORMALISERS = False  # a tile's softmax is quicker than the exponential of its logits less those
 
 
@@ -121,6 +124,87 @@ def moments(call: AttentionCall, places: Places) -> Moments:
     y, x, yy, xx, yx = sums.unbind(-1)
     spread = torch.stack([(yy - y * y).clamp(min=0), (xx - x * x).clamp(min=0), yx - y * x], -1)
     return Moments(mass, sums[..., :2] + middle, spread)
+
+
+def mean_moments(call: AttentionCall, places: Places) -> Float[Tensor, "images heads 3"]:
+    """What `mean_offsets` describes, from each row's sums along the lines of the lattice: nothing cancels."""
+    query_prefix, key_prefix = places.prefixes(call)
+    queries, keys = (side.to(call.device, call.dtype) for side in (places.queries, places.keys))
+    lines, on_line = _lines(keys)
+    sums = torch.zeros(call.images, call.heads, 3, dtype=call.dtype, device=call.device)
+    for i, rows in _tiles(call):
+        first = max(rows.start, query_prefix)  # the tile's first patch query
+        if first < rows.stop:
+            weights = call.image(i).weights(slice(first, rows.stop))[0, ..., key_prefix:]  # (heads, rows, patch keys)
+            own = queries[first - query_prefix : rows.stop - query_prefix].T  # (2, rows)
+            apart = [line - side[:, None] for line, side in zip(lines, own, strict=True)]  # (rows, lines) each
+            parts = (weights @ on_line).split([len(line) for line in lines], -1)
+            (y, yy), (x, xx) = (_along(*both) for both in zip(parts, apart, strict=True))
+            each = torch.stack([y, x, (yy + xx).clamp(min=0).sqrt()], -1)  # (heads, rows, 3)
+            sums[i] += torch.where(parts[0].sum(-1, keepdim=True) > NO_MASS, each, 0).sum(1)
+    return sums / len(places.queries)
+
+
+def _lines(places: Float[Tensor, "places 2"]) -> tuple[list[Tensor], Float[Tensor, "places lines"]]:
+    """Where the rows and the columns are that places stand on, and who stands on which: rows first, then columns."""
+    found = [torch.unique(places[:, axis], return_inverse=True) for axis in range(2)]
+    on_line = [member[:, None] == torch.arange(len(line), device=places.device) for line, member in found]
+    return [line for line, _ in found], torch.cat(on_line, -1).to(places.dtype)
+
+
+def _along(sums: Float[Tensor, "heads rows lines"], apart: Float[Tensor, "rows lines"]) -> tuple[Tensor, Tensor]:
+    """Mean and variance, (heads, rows) each, of how far the lines are."""
+    shares = sums / sums.sum(-1, keepdim=True)
+    mean = (shares * apart).sum(-1)
+    return mean, (shares * (apart - mean[..., None]) ** 2).sum(-1)
+
+
+def head_distances(call: AttentionCall, asking: Bool[Tensor, "windows queries"]) -> Float[Tensor, "images heads heads"]:
+    """Sums over the queries that are `asking` of the Jensen–Shannon distance between the rows of two heads, in 0 to 1.
+
+    Never from entropies, whose differences cancel where rows are alike: see `_divergence`.
+    """
+    asked = asking.to(call.device).repeat(call.images // len(asking), 1)  # (images, queries)
+    out = torch.zeros(call.images, call.heads, call.heads, dtype=call.dtype, device=call.device)
+    row_bytes = call.heads * call.key_count * call.dtype.itemsize
+    tile_bytes = _PAIR_TILE_BYTES.get(call.device.type, _OTHER_PAIR_TILE_BYTES)
+    height = min(call.query_count, max(1, tile_bytes // row_bytes))
+    several = max(1, tile_bytes // (row_bytes * call.query_count))
+    for entries in torch.arange(call.images).split(several):
+        some = call.picked(entries)
+        for first in range(0, call.query_count, height):
+            rows = slice(first, min(first + height, call.query_count))
+            if asked[entries, rows].any():
+                out[entries] += _distances_of_heads(some.weights(rows), asked[entries, rows])
+    return out + out.mT
+
+
+def _distances_of_heads(
+    weights: Float[Tensor, "images heads rows keys"], asked: Bool[Tensor, "images rows"]
+) -> Float[Tensor, "images heads heads"]:
+    """Sums over the rows that are asked, above the diagonal."""
+    weights = weights.masked_fill((weights < 0).any(-1, keepdim=True), math.nan)
+    weights = weights / weights.sum(-1, keepdim=True)
+    out = weights.new_zeros(*weights.shape[:2], weights.shape[1])
+    for head in range(weights.shape[1] - 1):
+        distances = _divergence(weights[:, head, None], weights[:, head + 1 :]).sqrt()  # (images, other heads, rows)
+        out[:, head, head + 1 :] = torch.where(asked[:, None], distances, 0).sum(-1)
+    return out
+
+
+def _divergence(one: Float[Tensor, "*images_heads rows keys"], others: Tensor) -> Float[Tensor, "*batch rows"]:
+    """Jensen–Shannon divergence of each row, in bits.
+
+    With m = (p + q) / 2 and t = |p − q| / (p + q), it is Σ m·(½·ln(1 − t²) + t·artanh t) / ln 2, whose terms are
+    exact where p and q are nearly equal; ½·ln(1 − t²) = ln(1 + t) − artanh t where they are far apart.
+    """
+    mean = (one + others) / 2
+    tilt = (one - others).abs_().div_(mean.clamp_min(torch.finfo(mean.dtype).tiny)).div_(2)
+    far = (tilt + 1 / 2).floor_()  # 1 where t ≥ ½, else 0; sums are several times as quick as torch.where
+    logarithm = (tilt + 1).mul_(far).sub_(tilt).mul_(tilt).log1p_()  # of 1 − t², or of 1 + t
+    angle = tilt.atanh().clamp_max_(_LARGEST_ANGLE)
+    twice = logarithm.mul_(far + 1).addcmul_(tilt.sub_(far), angle, value=2)
+    return twice.mul_(mean).sum(-1).div_(2 * math.log(2)).clamp_(0, 1)
 
 
 def column_sums(

@@ -48,6 +48,8 @@ def _else_tiled(
 row_statistics = _else_tiled(triton_rows.row_statistics)
 normalisers = _else_tiled(triton_rows.normalisers)
 moments = _else_tiled(triton_rows.moments)
+mean_moments = _else_tiled(triton_rows.mean_moments)
+head_distances = tiled.head_distances
 column_sums = _else_tiled(triton_columns.column_sums)
 statistics_and_fused = _else_tiled(triton_fused.statistics_and_fused)
 fused = _else_tiled(triton_fused.fused)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
-from vitscope.attention.kernels.statistics import NO_MASS, Moments, Places, RowStatistics
+from vitscope.attention.kernels.statistics import NO_MASS, Moments, Places, RowStatistics, mean_offsets
 from vitscope.attention.kernels.triton_columns import first_column_sums
 from vitscope.attention.kernels.triton_tiles import (
     blocks_for,
@@ -99,6 +99,11 @@ def moments(call: AttentionCall, places: Places) -> Moments:
     mass, spread = found[0], found[1:].movedim(0, -1)  # (images, heads, queries), the same by (y, x, yy, xx, yx)
     spread = spread.masked_fill(~(mass > 0)[..., None], torch.nan)
     return Moments(mass.clone(), spread[..., :2], spread[..., 2:])
+
+
+def mean_moments(call: AttentionCall, places: Places) -> Float[Tensor, "images heads 3"]:
+    """What `mean_offsets` describes."""
+    return mean_offsets(moments(call, places), places)
 
 
 @triton.jit
