@@ -1,7 +1,7 @@
 """A model ready to be looked through: it takes images and gives Looks."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -37,13 +37,22 @@ class Scope:
     """A model, its transform and its layout. Made by `vitscope.load` and `vitscope.wrap`.
 
     The model is the caller's own object and is never modified. Layouts are traced once for each
-    input size and kept, so change the model's architecture only before.
+    input size and kept, so change the model's architecture only before. It travels to other processes
+    with its model, where that can be pickled.
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self._traces: dict[tuple[int, int], Traced] = {}
         self._fingerprint: tuple[Any, str] = (None, "")  # state of the weights, their SHA-256
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which belongs to its process."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
         self._lock = threading.Lock()
 
     @property
@@ -80,7 +89,7 @@ class Scope:
         image_size: tuple[int, int] | None = None,
         *,
         images: int = 1,
-        measures: Iterable[Measure] | None = None,
+        measures: Iterable[Any] | None = None,
         limit_bytes: int = 2**30,
     ) -> Plan:
         """How so many images of (height, width) pixels would be computed, and why; print it.
@@ -123,18 +132,33 @@ class Scope:
     def _measure(
         self, runs: Iterable[list[tuple[str, Tensor]]], batch_size: int, wanted: list[Measure], limit_bytes: int
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
-        plans: dict[tuple[int, int], Plan] = {}  # one for each input size, so that all its images are computed alike
+        see = self.observer(wanted, batch_size=batch_size, limit_bytes=limit_bytes)
         for run in runs:
-            tensor = torch.stack([image.to(self._like()) for _, image in run])  # (images, 3, height, width)
-            size = (tensor.shape[-2], tensor.shape[-1])
-            traced = self.trace(size)
-            if size not in plans:
-                plans[size] = plan_pass(traced, batch_size, tensor, wanted, limit_bytes)
-            seen, _ = observe(self.loaded, tensor, traced, plans[size], every_row=False, limit_bytes=limit_bytes)
+            seen = see(torch.stack([image for _, image in run]))  # (images, 3, height, width)
             values = {measure: measure.measure(seen) for measure in wanted}
             del seen  # before the next images are looked at
             for i, (image_id, _) in enumerate(run):
                 yield image_id, {measure: array[i] for measure, array in values.items()}
+
+    def observer(
+        self, measures: Iterable[Any], *, batch_size: int, limit_bytes: int = 2**30
+    ) -> Callable[[Tensor], Seen]:
+        """What shows the model batches of up to `batch_size` (images, 3, height, width), for these measures alone.
+
+        Of `measures` it asks for their `needs`; one that has none gets everything.
+        """
+        wanted = list(measures)
+        plans: dict[tuple[int, int], Plan] = {}  # one for each input size, so that all its images are computed alike
+
+        def see(images: Tensor) -> Seen:
+            images = images.to(self._like())
+            size = (images.shape[-2], images.shape[-1])
+            traced = self.trace(size)
+            if size not in plans:
+                plans[size] = plan_pass(traced, batch_size, images, wanted, limit_bytes)
+            return observe(self.loaded, images, traced, plans[size], every_row=False, limit_bytes=limit_bytes)[0]
+
+        return see
 
     def trace(self, image_size: tuple[int, int]) -> Traced:
         """The layout proven for an input of (height, width) pixels; kept for the next time."""

@@ -21,7 +21,7 @@ def show(images: Any, transform: Transform | None) -> tuple[Tensor, tuple[Shown,
     A path, URL, PIL image, uint8 array, encoded bytes, or a list of them goes through `transform`;
     a float tensor or array (images, 3, height, width) is taken as already preprocessed.
     """
-    tensor = _preprocessed(images)
+    tensor = preprocessed(images)
     if tensor is not None:
         return tensor, _shown_tensor(tensor, transform)
     pictures = _pictures(images)
@@ -41,7 +41,7 @@ def show(images: Any, transform: Transform | None) -> tuple[Tensor, tuple[Shown,
     return torch.stack(tensors), tuple(_shown_picture(picture, transform) for picture in pictures)
 
 
-def _preprocessed(images: Any) -> Tensor | None:
+def preprocessed(images: Any) -> Tensor | None:
     """The images as a float tensor, if they were given as one."""
     if isinstance(images, np.ndarray) and np.issubdtype(images.dtype, np.floating) and images.ndim >= 3:
         images = torch.from_numpy(np.ascontiguousarray(images))

@@ -12,6 +12,8 @@ from jaxtyping import Bool
 from vitscope.arrangement import Arrangement
 from vitscope.attention.bias import DenseBias
 from vitscope.attention.call import AttentionCall
+from vitscope.measures.distance import uniform_distance
+from vitscope.measures.seen import Seen
 
 _FORBIDDEN = 50.0  # below the row's largest bias: exp of it is nothing beside it
 _ROWS = 512  # held at once
@@ -48,6 +50,18 @@ def uniform(call: AttentionCall, arrangement: Arrangement) -> Uniform:
         sums += [(reached / keys).sum(), (reached / places.clip(1)).sum(), np.log(keys).sum()]
         count += len(distances)
     return Uniform(*(sums / max(count, 1)).tolist())
+
+
+def uniform_layers(seen: Seen) -> list[Uniform]:
+    """Of every layer, in order; within its windows, where a layer has such."""
+    return [_of_layer(call, seen.arrangement(index)) for index, call in enumerate(seen.layers)]
+
+
+def _of_layer(call: AttentionCall, arrangement: Arrangement) -> Uniform:
+    if not arrangement.plain:
+        return uniform(call, arrangement)
+    layout = arrangement.queries
+    return Uniform(uniform_distance(layout), uniform_distance(layout, rescale=True), float(np.log(layout.tokens)))
 
 
 def _rows(call: AttentionCall, arrangement: Arrangement) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vitscope.look import Look
 from vitscope.measures.distance import DistanceUnit, uniform_distance
-from vitscope.measures.uniform import uniform
+from vitscope.measures.uniform import uniform_layers
 from vitscope.render.panels import provenance
 from vitscope.render.style import COLOUR_MAP, FAINT, WIDTH, ReadyFigure, caption_height, shorten, styled, write_caption
 
@@ -108,20 +108,10 @@ def _finish(axes: Axes, look: Look, heads: np.ndarray, rescale: bool, unit: Dist
 
 def _uniform(look: Look, rescale: bool, unit: DistanceUnit) -> list[float]:
     """What uniform attention would have, layer by layer; within its window, where a layer has such."""
-    seen, layout = look.attention_seen, look.layout
-    own = uniform_distance(layout, rescale, unit)
-    factor = own / (uniform_distance(layout, rescale) or 1)  # from pixels to the unit
-    out: list[float] = []
-    for index, call in enumerate(seen.layers):
-        arrangement = seen.arrangement(index)
-        if arrangement.plain and arrangement.queries == layout:
-            out.append(own)
-        elif arrangement.plain:
-            out.append(uniform_distance(arrangement.queries, rescale) * factor)
-        else:
-            found = uniform(call, arrangement)
-            out.append((found.rescaled_distance if rescale else found.distance) * factor)
-    return out
+    layout = look.layout
+    per_pixel = uniform_distance(layout, rescale, unit) / (uniform_distance(layout, rescale) or 1)
+    layers = uniform_layers(look.attention_seen)
+    return [(layer.rescaled_distance if rescale else layer.distance) * per_pixel for layer in layers]
 
 
 def _colour(layer: int, layers: int) -> tuple[float, ...]:
