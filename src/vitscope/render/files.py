@@ -2,10 +2,7 @@
 
 import csv
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +10,10 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.errors import ArgumentError, OutputError
-from vitscope.images.naming import printable
+from vitscope.errors import ArgumentError
 from vitscope.look import Look
 from vitscope.measures.distance import DistanceUnit
 from vitscope.measures.query import Query
@@ -28,10 +23,10 @@ from vitscope.render.heatmaps import heatmaps_figure
 from vitscope.render.lattices import rollout_query, without_rollout
 from vitscope.render.rollout import rollout_figure
 from vitscope.render.style import COLOUR_MAP, save
-from vitscope.writing import umask
+from vitscope.writing import umask, whole_folder
 
 FORMATS = ("png", "pdf", "svg")
-_OWN = {"look.json", "distance.csv", "maps.safetensors", "page.html"} | {
+OWN = {"look.json", "distance.csv", "maps.safetensors", "page.html"} | {
     f"{name}.{suffix}" for name in ("heatmaps", "rollout", "distance") for suffix in FORMATS
 }
 
@@ -88,7 +83,7 @@ def write_look(
             f"a folder holds a look of one image; this one has {len(look.shown)}: look at each by itself"
         )
     choices = choices or Choices()
-    with whole_folder(Path(folder), force=force) as draft:
+    with whole_folder(Path(folder), force=force, own=OWN.__contains__) as draft:
         for name, figure in _figures(look, choices).items():
             for suffix in choices.formats:
                 save(figure(), str(draft / f"{name}.{suffix}"))
@@ -135,68 +130,6 @@ def report_of(look: Look, choices: Choices) -> dict[str, Any]:
             "prefix_mass": look.prefix_mass().convention,
         },
     }
-
-
-def require_free(folder: Path, *, force: bool) -> None:
-    """Raise OutputError where `folder` may not be written: something is there, and not a look to replace by `force`."""
-    shown = printable(str(folder))
-    try:
-        if not folder.is_symlink() and not folder.exists():
-            nearest = next(parent for parent in folder.absolute().parents if parent.exists())
-            if not nearest.is_dir():
-                raise OutputError(f"{printable(str(nearest))} is a file; expected a folder, to write {shown} into it")
-            return
-        if folder.is_symlink() or not folder.is_dir():
-            raise OutputError(f"{shown} is a file or a link; expected a folder that does not exist yet")
-        if not force:
-            raise OutputError(
-                f"{shown} exists already; nothing was overwritten: give --force (force=True) or another folder"
-            )
-        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OWN)
-    except OSError as error:
-        raise OutputError(f"cannot write to {shown}: {error.strerror}; choose another folder") from error
-    if strangers:
-        raise OutputError(
-            f"{shown} holds what vitscope did not write ({printable(strangers[0])}), so it is not replaced; choose "
-            "another folder"
-        )
-
-
-@contextmanager
-def whole_folder(folder: Path, *, force: bool) -> Generator[Path]:
-    """A draft to write into, which becomes `folder` at the end of the block, or vanishes if that fails."""
-    require_free(folder, force=force)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".vitscope-", dir=folder.parent))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {printable(str(folder.parent))}: {error.strerror}; choose another folder"
-        ) from error
-    try:
-        yield draft
-        draft.chmod(0o777 & ~umask())
-        _put_in_place(draft, folder)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"cannot write {printable(str(folder))}: {reason}; nothing was written") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    if not folder.exists():
-        draft.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=".vitscope-old-", dir=folder.parent))
-    folder.rename(old / "replaced")
-    try:
-        draft.rename(folder)
-    except OSError:
-        (old / "replaced").rename(folder)
-        old.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _figures(look: Look, choices: Choices) -> dict[str, Callable[[], Figure]]:
