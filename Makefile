@@ -31,6 +31,7 @@ bench: .venv/bench-ready  ## cost of looking, beside every other way to the same
 	$(BIN)/python benchmarks/look.py --save
 	$(BIN)/python benchmarks/growth.py --save --largest $(LARGEST)
 	$(BIN)/python benchmarks/throughput.py --save
+	$(BIN)/python benchmarks/survey.py --save
 	$(BIN)/python benchmarks/breakdown.py --save
 	$(BIN)/python benchmarks/page.py --save
 
