@@ -10,7 +10,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 def test_the_tour_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 4
     monkeypatch.chdir(tmp_path)
     vitscope.sample_photo().image.save("photo.jpg")
     names = {"paths": ["photo.jpg", "photo.jpg"], "results": []}
@@ -20,6 +20,11 @@ def test_the_tour_runs(tmp_path, monkeypatch):
     assert (tmp_path / "figures" / "photo" / "heatmaps.png").is_file()
     for page in ("photo.html", "both.html", "figures/photo/page.html"):
         assert "vitscope-payload" in (tmp_path / page).read_text(encoding="utf-8")
+    exec(
+        blocks[2].replace('"cka"]', '"cka"], workers=0'),
+        names | {"images": names["paths"][:1], "scope": vitscope.load()},
+    )
+    assert (tmp_path / "runs" / "dino" / "manifest.json").is_file()
     assert [len(values) for _, values in names["results"]] == [3, 3]
 
 

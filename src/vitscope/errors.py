@@ -13,6 +13,8 @@
     │   ├── NotFiniteError       NaN or infinity in weights, input or activations
     │   └── VerificationError    recomputed attention differs from the model's own
     ├── LayoutError          tokens that do not stand where they should
+    ├── SourceError          images for a survey that cannot be listed
+    ├── RunError             a survey's run that cannot be opened, or not be gone on with
     └── OutputError          a result that cannot be written
 
 A message says what was found, what was expected and what to do.
@@ -69,6 +71,14 @@ class VerificationError(CaptureError):
 
 class LayoutError(VitscopeError):
     """Tokens do not stand where the layout says, or no layout fits."""
+
+
+class SourceError(VitscopeError):
+    """The images of a survey cannot be listed."""
+
+
+class RunError(VitscopeError):
+    """A survey's run cannot be opened, or cannot be gone on with."""
 
 
 class OutputError(VitscopeError):

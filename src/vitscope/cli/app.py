@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import CycloptsError, Parameter
 
 from vitscope.cli import proving as proving  # its commands belong to the application
+from vitscope.cli import surveying as surveying
 from vitscope.cli.words import DONE, FAILED, INTERRUPTED, USAGE, Model, Size, app
 from vitscope.errors import ArgumentError, VitscopeError
 

@@ -18,10 +18,11 @@ from vitscope.images.decode import Picture, open_picture
 from vitscope.images.naming import printable
 from vitscope.images.sources import Source, expand
 from vitscope.look import Look
-from vitscope.render.files import Choices, report_of, require_free, write_look
+from vitscope.render.files import OWN, Choices, report_of, write_look
 from vitscope.samples import SAMPLE_NAME, sample_photo
 from vitscope.scope import Scope, load
 from vitscope.viewer.page import page
+from vitscope.writing import require_free_folder
 
 Layers = Sequence[int | str] | None
 _NAME_BYTES = 80  # of a folder's name; file systems take 255
@@ -86,7 +87,7 @@ def run_look(
     planned: list[tuple[str, Source | None, Path]] = []
     for name, source, folder in _plan(images, output.folder):
         try:
-            require_free(folder, force=output.force)
+            require_free_folder(folder, force=output.force, own=OWN.__contains__)
             planned.append((name, source, folder))
         except VitscopeError as error:
             outcome.failed(name, error)

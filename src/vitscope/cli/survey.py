@@ -1,0 +1,111 @@
+"""`vitscope survey`: measures of every image of a source, for one or more models, in runs on disk."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitscope.cli.look import ModelOptions
+from vitscope.cli.words import DONE, FAILED, SOME_FAILED
+from vitscope.errors import ArgumentError
+from vitscope.images.naming import printable
+from vitscope.surveys.cluster import Cluster
+from vitscope.surveys.run import Run
+from vitscope.surveys.survey import survey
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyOptions:
+    """What is measured of which images, and how."""
+
+    measures: tuple[str, ...]
+    sample: int | None
+    maps: bool
+    batch_size: int | None
+    workers: int | None
+    shard_size: int
+    part: tuple[int, int]
+    cluster: Cluster | None
+
+
+def run_survey(
+    source: Sequence[str], models: Sequence[ModelOptions], output: Path, options: SurveyOptions, *, as_json: bool
+) -> int:
+    """Survey all images with each model; the command's exit status."""
+    folders = [output] if len(models) == 1 else [output / name for name in _folder_names(models)]
+    done: list[dict[str, Any]] = []
+    for model, folder in zip(models, folders, strict=True):
+        run = survey(source[0] if len(source) == 1 else list(source), model.load(), folder, **vars(options))
+        done.append(_report(run))
+        if not as_json:
+            print(_summary(run, folder))
+    if as_json:
+        print(json.dumps({"runs": done}, indent=2))
+    failed = sum(report["failed"] for report in done)
+    if failed:
+        print(f"vitscope: {failed:,} images failed; RUN/shards/*/failures.parquet names them", file=sys.stderr)
+    if not failed:
+        return DONE
+    return SOME_FAILED if any(report["done"] for report in done) else FAILED
+
+
+def parse_part(text: str | None) -> tuple[int, int]:
+    """ "2/8" → (2, 8); None is the whole."""
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+    if match is None:
+        raise ArgumentError(f"{text!r} is no part of a survey; expected i/n, as 2/8 for the second of eight jobs")
+    return int(match[1]), int(match[2])
+
+
+def parse_cluster(engine: str, address: str | None, actors: int | None, gpus: float | None) -> Cluster | None:
+    """Where Ray is, if the engine is Ray."""
+    if engine == "ray":
+        return Cluster(address=address, actors=actors, gpus=gpus or 0.0)
+    given = {"--address": address, "--actors": actors, "--gpus": gpus}
+    wrong = next((name for name, value in given.items() if value is not None), None)
+    if wrong is not None:
+        raise ArgumentError(f"found {wrong} without --engine ray; it says what Ray is to take")
+    return None
+
+
+def _folder_names(models: Sequence[ModelOptions]) -> list[str]:
+    """A folder for each model, by its name."""
+    names = [re.sub(r"[^\w.-]+", "_", model.name or "vitscope-tiny").strip("_.") for model in models]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise ArgumentError(f"two models would be written to one folder, {twice}; give each its own run by -o")
+    return names
+
+
+def _report(run: Run) -> dict[str, Any]:
+    statuses = run.table("images", ["status"])["status"].to_pylist()
+    return {
+        "run": str(run.folder),
+        "complete": run.complete,
+        "model": run.settings["model"]["name"],
+        "images": run.settings["images"],
+        "done": statuses.count("done"),
+        "failed": statuses.count("failed"),
+        "shards": [run.shards_done, run.shards_total],
+        "measures": [measure["name"] for measure in run.settings["measures"]],
+    }
+
+
+def _summary(run: Run, folder: Path) -> str:
+    """A few lines for a person."""
+    report = _report(run)
+    state = "complete" if report["complete"] else f"{run.shards_done} of {run.shards_total} shards"
+    return "\n".join(
+        [
+            f"{report['model']} → {printable(str(folder))}/ ({state})",
+            f"  images    {report['done']:,} measured, {report['failed']:,} failed",
+            f"  measures  {', '.join(report['measures'])}",
+            "  tables    shards/*/heads.parquet, images.parquet, failures.parquet",
+            f"  next      vitscope compare {printable(str(folder))}",
+        ]
+    )

@@ -1,0 +1,91 @@
+"""A survey: measures of every image of a source, in a run on disk that goes on where it was stopped."""
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vitscope.errors import ArgumentError
+from vitscope.scope import Scope
+from vitscope.surveys.chosen import DEFAULT, choose
+from vitscope.surveys.cluster import Cluster, computed_on
+from vitscope.surveys.engine import fill, fill_by
+from vitscope.surveys.planning import plan_survey, share_of
+from vitscope.surveys.preparing import batch_size_for, prepare
+from vitscope.surveys.progress import Progress
+from vitscope.surveys.run import Run, open_run
+from vitscope.surveys.sources.base import Source
+from vitscope.surveys.sources.opening import open_source
+from vitscope.surveys.store import open_writer
+from vitscope.surveys.worker import SurveyWorker
+
+SHARD_SIZE = 512
+
+
+def survey(
+    source: Any,
+    scope: Scope,
+    output: str | os.PathLike[str],
+    *,
+    measures: Iterable[Any] = DEFAULT,
+    sample: int | None = None,
+    maps: bool = False,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    shard_size: int = SHARD_SIZE,
+    part: tuple[int, int] = (1, 1),
+    ids: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    limit_bytes: int = 2**30,
+    cluster: Cluster | None = None,
+    progress: bool = True,
+) -> Run:
+    """Measure every image of `source` in the run folder `output`, and go on with what a run there lacks.
+
+    `source`: a folder (class = sub-folder), glob, list (.txt, .csv, .parquet), WebDataset shards, a Hugging
+    Face data set, or images in Python: a mapping by id, a sequence, an iterable, a Source of your own; `ids`
+    and `labels` name those of a sequence. `measures`: names (see `vitscope survey --help`) or measures.
+    `sample`: so many images, always the same of one source. `maps` keeps every image's maps, not only their
+    means. Numbers depend neither on `batch_size` (default: what fits; halved where memory runs out) nor on
+    `workers`, the processes that decode beside the model. `part` (i, n) computes the shards of one of n
+    jobs, which may run side by side in one folder. `limit_bytes`: as in `Scope.measure`. `cluster`: compute
+    on Ray.
+
+    Images that cannot be read are named in the run's table of failures and enter no mean. Raises
+    SourceError, RunError (the run there is another one's), OutputError and what the model refuses.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ArgumentError(f"batch_size must be at least 1; found {batch_size}")
+    if workers is not None and workers < 0:
+        raise ArgumentError(f"workers must be at least 0; found {workers}")
+    chosen = choose([measures] if isinstance(measures, str) else measures)
+    opened = source if isinstance(source, Source) else open_source(source, ids=ids, labels=labels)
+    plan = plan_survey(opened, shard_size=shard_size, sample=sample)
+    mine = share_of(plan.shards, *part)
+    prepared = prepare(scope, opened, plan, chosen)
+    shown = Progress(quiet=not progress)
+    worker = SurveyWorker(
+        scope,
+        opened,
+        plan,
+        chosen,
+        prepared.columns,
+        batch_size=batch_size or batch_size_for(scope),
+        workers=_default_workers() if workers is None else workers,
+        keep_maps=maps,
+        limit_bytes=limit_bytes,
+        seen=shown.seen if cluster is None else None,
+    )
+    with open_writer(Path(output), {**prepared.settings, "maps": maps}, part=part) as writer:
+        if cluster is None:
+            fill(writer, mine, worker, shown)
+        else:
+            fill_by(writer, mine, partial(computed_on, cluster, worker, writer.write), shown)
+    return open_run(output)
+
+
+def _default_workers() -> int:
+    """Processes that decode: all cores but the one that feeds the model, at most eight."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores - 1))

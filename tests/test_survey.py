@@ -1,0 +1,331 @@
+"""Surveys of a model: the numbers of looks, whatever the batches, the workers, the order or the split."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+import vitscope
+from toys import ToyViT
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
+from vitscope.errors import ArgumentError, NotFiniteError, RunError, SourceError
+from vitscope.surveys import loading
+
+IMAGES = 23
+ALL = ["distance", "distance_rescaled", "entropy", "prefix_mass", "moments", "rollout", "heatmaps", "head_similarity"]
+CKA = vitscope.LinearCKA(minibatch=5)
+
+
+def pixels(seed, height=37, width=53):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def pictures():
+    return {f"{'even' if i % 2 == 0 else 'odd'}/{i}": pixels(i) for i in range(IMAGES)}
+
+
+def by_image(run, name="heads"):
+    """The table in an order of its own, as a dict of arrays."""
+    table = run.table(name)
+    keys = [(key, "ascending") for key in ("image_id", "measure", "layer", "head") if key in table.column_names]
+    return {column: values.to_pylist() for column, values in zip(table.column_names, table.sort_by(keys), strict=True)}
+
+
+def assert_same(found, expected):
+    for name in ("heads", "maps"):
+        one, other = by_image(found, name), by_image(expected, name)
+        assert list(one) == list(other)
+        for column in one:
+            if isinstance(one[column][0], float | list):
+                np.testing.assert_allclose(one[column], other[column], rtol=1e-5, atol=1e-6, err_msg=column)
+            else:
+                assert one[column] == other[column]
+    ours, theirs = found.states(), expected.states()
+    assert sorted(ours) == sorted(theirs)
+    for name, values in ours.items():
+        np.testing.assert_allclose(values, theirs[name], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def scope():
+    return vitscope.load()
+
+
+@pytest.fixture(scope="module")
+def survey(scope, tmp_path_factory):
+    """A survey of the pictures, into a folder of its own."""
+
+    def run(source=None, **options):
+        settings = {"measures": [*ALL, CKA], "shard_size": 10, "maps": True, "workers": 0, "progress": False}
+        folder = tmp_path_factory.mktemp("survey") / "run"
+        return vitscope.survey(pictures() if source is None else source, scope, folder, **settings | options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def usual(survey):
+    return survey()
+
+
+def test_tables_hold_what_looks_give(scope, usual):
+    assert usual.complete
+    heads, images = usual.table("heads"), usual.table("images").to_pylist()
+    assert {image["image_id"] for image in images} == set(pictures())
+    assert {(image["height"], image["width"], image["status"], image["reason"]) for image in images} == {
+        (37, 53, "done", None)
+    }
+    looked = list(pictures().items())[7]
+    look = scope.look(looked[1])
+    rows = heads.filter(pa.compute.equal(heads["image_id"], looked[0])).to_pydict()
+    layers = [(i, head) for i, layer in enumerate(look.layers) for head in range(layer.heads)]
+    assert list(zip(rows["layer"], rows["head"], strict=True)) == layers
+    where = tuple(np.array(layers).T)
+    expected = {
+        "distance": look.mean_attention_distance(),
+        "distance_rescaled": look.mean_attention_distance(rescale=True),
+        "entropy": look.entropy(),
+        "prefix_mass": look.prefix_mass().sum(-1),
+        "prefix_mass_cls": look.prefix_mass()[..., 0],
+        "spread": vitscope.Moments().measure(look.attention_seen)[..., 2],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(rows[name], np.asarray(values)[0][where], rtol=1e-5, err_msg=name)
+    maps = usual.table("maps").to_pylist()
+    own = {(row["measure"], row["head"]): row for row in maps if row["image_id"] == looked[0]}
+    assert len(own) == 1 + look.layers[-1].heads
+    for (name, head), row in own.items():
+        found = np.reshape(row["values"], (row["rows"], row["columns"]))
+        value = look.rollout()[0] if name == "rollout" else look.heatmaps()[0, head]
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
+
+
+def test_states_hold_means_over_images(scope, usual):
+    looks = [scope.look(array) for array in pictures().values()]
+    states, grid = usual.states(), looks[0].layout.grid
+    expected = {
+        f"map.rollout.{grid[0]}x{grid[1]}": [look.rollout()[0] for look in looks],
+        f"map.heatmaps.{grid[0]}x{grid[1]}": [look.heatmaps()[0] for look in looks],
+        "similarity.head_similarity": [vitscope.HeadSimilarity().measure(look.attention_seen)[0] for look in looks],
+    }
+    for name, values in expected.items():
+        assert states[f"{name}.count"] == IMAGES
+        np.testing.assert_allclose(states[f"{name}.sum"] / IMAGES, np.mean(values, 0), rtol=1e-4, atol=1e-5)
+    # Shards of 10, 10 and 3 images give minibatches of 5, 5, 5, 5 and 3, the last too small to compare.
+    (cka,) = {name.rpartition(".")[0] for name in states if name.startswith("alignment.")}
+    assert states[f"{cka}.count"] == 4
+    assert states[f"{cka}.sum"].shape == (len(looks[0].layers),) * 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 1}, {"batch_size": 7}, {"workers": 2, "batch_size": 3}], ids=["one", "seven", "workers"]
+)
+def test_batches_and_workers_change_nothing(survey, usual, options):
+    assert_same(survey(**options), usual)
+
+
+def test_order_changes_nothing(survey, usual):
+    items = list(pictures().items())
+    np.random.default_rng(3).shuffle(items)
+    assert_same(survey(dict(items)), usual)
+    assert_same(survey(iter(items)), usual)
+
+
+def test_parts_make_the_whole(scope, usual, tmp_path):
+    runs = [
+        vitscope.survey(
+            pictures(), scope, tmp_path / "run", measures=[*ALL, CKA], shard_size=10, maps=True, part=(part, 2),
+            workers=0, progress=False,
+        )
+        for part in (1, 2)
+    ]  # fmt: skip
+    assert [run.complete for run in runs] == [False, True]
+    assert_same(runs[1], usual)
+
+
+def test_shard_size_changes_nothing(survey, usual):
+    assert_same(survey(shard_size=100), usual)
+
+
+class Hungry(ToyViT):
+    """Runs out of memory with more than three images, as CUDA says it."""
+
+    def forward(self, images):
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return super().forward(images)
+
+
+class Picky(ToyViT):
+    """Gives NaN for images whose first pixel is 9."""
+
+    def forward(self, images):
+        return super().forward(torch.where(images[:, :1, :1, :1] == 9, torch.nan, images))
+
+
+def tensors():
+    return {f"{i}": torch.randn(3, 8, 12, generator=torch.Generator().manual_seed(i)) for i in range(IMAGES)}
+
+
+def toy_survey(model, folder, images=None, **options):
+    scope = vitscope.wrap(model.eval())
+    settings = {"measures": ["distance", "entropy", CKA], "shard_size": 10, "workers": 0, "progress": False}
+    return vitscope.survey(images or tensors(), scope, folder, **settings | options)
+
+
+def test_batches_are_halved_until_they_fit(tmp_path):
+    torch.manual_seed(5)
+    expected = toy_survey(ToyViT(), tmp_path / "plenty")
+    torch.manual_seed(5)
+    found = toy_survey(Hungry(), tmp_path / "hungry", batch_size=8)
+    for column, values in by_image(found).items():
+        assert values == pytest.approx(by_image(expected)[column]), column
+    for name, values in found.states().items():
+        np.testing.assert_allclose(values, expected.states()[name], rtol=1e-4)
+
+
+def test_an_image_that_gives_no_numbers_is_a_failure_of_its_own(tmp_path):
+    images = tensors()
+    images["13"] = torch.full((3, 8, 12), 9.0)
+    run = toy_survey(Picky(), tmp_path / "run", images)
+    (failure,) = run.table("failures").to_pylist()
+    assert (failure["image_id"], failure["error"]) == ("13", NotFiniteError.__name__)
+    assert "13" not in run.table("heads")["image_id"].to_pylist()
+    assert len(set(run.table("heads")["image_id"].to_pylist())) == IMAGES - 1
+    statuses = {row["image_id"]: row["status"] for row in run.table("images").to_pylist()}
+    assert statuses.pop("13") == "failed"
+    assert set(statuses.values()) == {"done"}
+
+
+def test_broken_images_are_named_and_enter_no_mean(scope, survey, tmp_path):
+    folder = tmp_path / "photos"
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+    for i in range(7):
+        Image.fromarray(pixels(i)).save(folder / ("cat", "dog")[i % 2] / f"{i}.png")
+    (folder / "cat" / "broken.jpg").write_bytes(b"no picture")
+    (folder / "dog" / "empty.png").write_bytes(b"")
+    run = survey(str(folder), measures=["distance", "rollout"], maps=False)
+    failures = {row["image_id"]: row for row in run.table("failures").to_pylist()}
+    assert set(failures) == {"cat/broken.jpg", "dog/empty.png"}
+    assert all(row["error"] == "ImageError" and row["image_id"] in row["reason"] for row in failures.values())
+    assert failures["cat/broken.jpg"]["label"] == "cat"
+    rollouts = [scope.look(pixels(i)).rollout()[0] for i in range(7)]
+    (name,) = {key.rpartition(".")[0] for key in run.states()}
+    np.testing.assert_allclose(run.states()[f"{name}.sum"] / 7, np.mean(rollouts, 0), rtol=1e-4, atol=1e-6)
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["images"] == {"done": 7, "failed": 2}
+
+
+def test_a_folder_that_vanishes_stops_the_survey(scope, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(7):
+        Image.fromarray(pixels(i)).save(folder / f"{i}.png")
+    read, calls = loading.read_image, []
+
+    def vanishing(*given):
+        calls.append(given)
+        if len(calls) == 5:  # in the second shard, after its first image
+            folder.rename(tmp_path / "elsewhere")
+        return read(*given)
+
+    monkeypatch.setattr(loading, "read_image", vanishing)
+    options = {"measures": ["entropy"], "shard_size": 3, "workers": 0, "progress": False}
+    with pytest.raises(SourceError, match=rf"{folder} cannot be reached.*finished shards are kept"):
+        vitscope.survey(folder, scope, tmp_path / "run", **options)
+    assert vitscope.open_run(tmp_path / "run").shards == (0,)
+    (tmp_path / "elsewhere").rename(folder)
+    run = vitscope.survey(folder, scope, tmp_path / "run", **options)
+    assert run.complete
+    assert run.table("failures").num_rows == 0
+
+
+def test_whole_pictures_of_many_sizes(tmp_path):
+    scope = vitscope.load(fit="whole")
+    shapes = {"wide": (31, 53), "tall": (53, 31), "wider": (31, 53), "square": (41, 41)}
+    images = {name: pixels(i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    run = vitscope.survey(
+        images, scope, tmp_path / "run", measures=["distance", "rollout"], workers=0, batch_size=2, progress=False
+    )
+    for name, image in images.items():
+        rows = run.table("heads").filter(pa.compute.equal(run.table("heads")["image_id"], name))
+        found = scope.look(image).mean_attention_distance()[0].ravel()
+        np.testing.assert_allclose(rows["distance"], found, rtol=1e-5)
+    counts = {name: int(value) for name, value in run.states().items() if name.endswith(".count")}
+    assert sorted(counts.values()) == [1, 1, 2]
+    assert run.settings["input"] is None
+    with pytest.raises(ArgumentError, match=r'cka compares images place by place.*fit="crop"'):
+        vitscope.survey(images, scope, tmp_path / "cka", measures=["cka"], progress=False)
+    assert not (tmp_path / "cka").exists()
+
+
+def test_a_finished_run_is_not_computed_again(scope, usual, survey, tmp_path, monkeypatch):
+    options = {"measures": ["entropy"], "shard_size": 10, "workers": 0, "progress": False}
+    first = vitscope.survey(pictures(), scope, tmp_path / "run", **options)
+    monkeypatch.setattr("vitscope.surveys.worker.chunks", None)
+    again = vitscope.survey(pictures(), scope, tmp_path / "run", **options)
+    assert by_image(again) == by_image(first)
+    with pytest.raises(RunError, match="measures"):
+        vitscope.survey(pictures(), scope, tmp_path / "run", **options | {"measures": ["distance"]})
+    other = vitscope.load(image_size=96)
+    with pytest.raises(RunError, match=r"preprocessing\.size"):
+        vitscope.survey(pictures(), other, tmp_path / "run", **options)
+    with pytest.raises(RunError, match="index_sha256"):
+        vitscope.survey(dict(list(pictures().items())[:-1]), scope, tmp_path / "run", **options)
+
+
+def test_settings_say_what_was_measured_of_what(scope, usual):
+    settings = usual.settings
+    assert settings["images"] == IMAGES
+    assert settings["shards"] == 3
+    assert settings["model"]["weights_sha256"] == scope.weights_sha256()
+    names = {measure["name"]: measure for measure in settings["measures"]}
+    assert names["distance"]["convention"] == MeanAttentionDistance().convention
+    assert names["entropy"]["convention"] == Entropy().convention
+    assert names["prefix_mass"]["columns"] == ["prefix_mass", "prefix_mass_cls"]
+    assert names["prefix_mass"]["convention"] == PrefixMass().convention
+    assert names["rollout"]["kind"] == "map"
+    assert names["cka_minibatch_5"]["kind"] == "alignment"
+    look = scope.look(pixels(0))
+    assert settings["layers"][2] == {
+        "index": 2, "name": look.layers[2].name, "kind": "global", "heads": 4, "grid": list(look.layout.grid),
+    }  # fmt: skip
+    assert settings["uniform"]["entropy"] == pytest.approx([np.log(look.layout.tokens)] * len(look.layers))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"measures": []}, "no measure was given.*distance"),
+        ({"measures": "attention"}, "no measure 'attention'.*head_similarity"),
+        ({"measures": ["entropy", Entropy()]}, "entropy was given twice"),
+        ({"measures": [max]}, "cannot be surveyed"),
+        ({"measures": [vitscope.LinearCKA(7)]}, "multiple of it, found 10"),
+        ({"batch_size": 0}, "batch_size must be at least 1; found 0"),
+        ({"workers": -1}, "workers must be at least 0; found -1"),
+        ({"part": (3, 2)}, "3"),
+    ],
+)
+def test_arguments_that_mean_nothing(survey, options, words):
+    with pytest.raises(ArgumentError, match=words):
+        survey(**options)
+
+
+def test_where_nothing_can_be_read(scope, tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.jpg").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"none of the first 5 images .* can be shown"):
+        vitscope.survey(tmp_path, scope, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_parameters_that_differ_stand_in_the_names(survey):
+    measures = [Rollout("max"), Rollout(), Heatmaps(layer=0), MeanAttentionDistance(unit="diagonal")]
+    run = survey(measures=measures, maps=False)
+    names = [measure["name"] for measure in run.settings["measures"]]
+    assert names == ["rollout_fusion_max", "rollout", "heatmaps_layer_0", "distance_unit_diagonal"]
+    assert "distance_unit_diagonal" in run.table("heads").column_names
