@@ -154,3 +154,9 @@ def test_a_look_can_be_pickled(look):
     copied = pickle.loads(pickle.dumps(look))
     np.testing.assert_array_equal(copied.heatmaps(), look.heatmaps())
     assert copied.shown[0].seen.size == look.shown[0].seen.size
+
+
+def test_a_look_offers_what_its_measures_give(look):
+    seen = look.attention_seen
+    assert np.array_equal(look.moments("patches"), vitscope.Moments("patches").measure(seen))
+    assert np.array_equal(look.head_similarity(), vitscope.HeadSimilarity().measure(seen))

@@ -10,19 +10,20 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from vitscope.arrangement import Arrangement
-from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.reference import Fusion
 from vitscope.errors import ArgumentError, QueryError, VitscopeError
 from vitscope.images.decode import Picture
 from vitscope.images.transform import Placement
+from vitscope.layer_info import LayerInfo, info, layer_info
 from vitscope.layout import Layout, ReadoutKind
 from vitscope.measures.distance import DistanceUnit, MeanAttentionDistance
 from vitscope.measures.heatmaps import Heatmaps, attention_row
+from vitscope.measures.moments import Moments
 from vitscope.measures.query import Query
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.rollout import Rollout
 from vitscope.measures.seen import Seen
+from vitscope.measures.similarity import HeadSimilarity
 from vitscope.measures.spread import Entropy, PrefixMass
 
 if TYPE_CHECKING:
@@ -43,20 +44,6 @@ class Shown:
     def seen(self) -> Image.Image:
         """What `render` gives, made when it is first drawn: most looks are never drawn."""
         return self.render()
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """One layer: a self-attention over places, in the order of the forward pass; or one of cross-attention."""
-
-    index: int
-    name: str  # as in model.named_modules()
-    kind: str  # "global": every token to every token; "window", "reduced" (one grid is coarser), "local"; "cross"
-    heads: int
-    grid: tuple[int, int]  # of its queries
-    windows: str  # how windows lie, and where the grids of queries and keys differ, in words; "" where neither is so
-    error: float  # largest verification error, as a fraction of the values' magnitude
-    refusal: str | None  # why nothing is shown of it, if so
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +76,13 @@ class Look:
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
-        return tuple(_layer_info(self.attention_seen, i) for i in range(len(self.attention_seen.layers)))
+        return tuple(layer_info(self.attention_seen, i) for i in range(len(self.attention_seen.layers)))
 
     @property
     def cross_attention(self) -> tuple[LayerInfo, ...]:
         """A decoder's attention over the picture, as DETR's; `heatmaps` and `attention` take its name for a layer."""
         crossings = self.attention_seen.crossings
-        return tuple(_info(i, one.call, one.arrangement, "cross") for i, one in enumerate(crossings))
+        return tuple(info(i, one.call, one.arrangement, "cross") for i, one in enumerate(crossings))
 
     @property
     def verification_error(self) -> float:
@@ -146,6 +133,14 @@ class Look:
     def prefix_mass(self) -> Float[Measured, "images layers heads prefix"]:
         """Mean weight that the patch queries give to each prefix token."""
         return PrefixMass().measure(self.attention_seen)
+
+    def moments(self, unit: DistanceUnit = "pixels") -> Float[Measured, "images layers heads 3"]:
+        """Mean offset (y, x) of attention's centroid from the query's place, and mean spread about it; see Moments."""
+        return Moments(unit).measure(self.attention_seen)
+
+    def head_similarity(self) -> Float[Measured, "images layers heads heads"]:
+        """Jensen–Shannon distance between every two heads of a layer, from 0 to 1; see HeadSimilarity."""
+        return HeadSimilarity().measure(self.attention_seen)
 
     def attention(
         self, layer: int | str, query: Query = None, *, point: tuple[float, float] | None = None
@@ -279,14 +274,3 @@ class Look:
         if len(patches) > 1:
             raise ArgumentError(f"the point falls on different patches of the {len(self.shown)} images; look at one")
         return patches.pop()
-
-
-def _layer_info(seen: Seen, index: int) -> LayerInfo:
-    call, known = seen.layers[index], seen.known_arrangement(index)
-    if known is None:
-        return LayerInfo(index, call.name, "unplaced", call.heads, (0, 0), "", call.error, call.refusal)
-    return _info(index, call, known, known.kind)
-
-
-def _info(index: int, call: AttentionCall, known: Arrangement, kind: str) -> LayerInfo:
-    return LayerInfo(index, call.name, kind, call.heads, known.queries.grid, known.describe(), call.error, call.refusal)
