@@ -156,6 +156,10 @@ class Synthetic:
         return {f"{name}.sum": np.asarray(array, np.float64) for name, array in kept.items()} | counts
 
 
+LONG = "hf-hub:some-organization/a-rather-long-name-of-a-model_vit_small_patch16_224.dino.in1k-of-many-words"
+UNEVEN = Synthetic(heads=(3, 7, 2, 7, 1), images=61, classes=5)
+
+
 def write_run(folder: Path, run: Synthetic) -> Path:
     """The run in `folder`, all shards but the missing ones; failures come last."""
     folder.mkdir(parents=True)
