@@ -204,7 +204,8 @@ def _source_name(source: Mapping[str, Any]) -> str:
         return " and ".join(_source_name(part) for part in parts)
     if paths := source.get("paths"):
         return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
-    return f"a {source['kind']} in Python" if source.get("kind") else "an unknown source"
+    kind = source.get("kind")
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} in Python" if kind else "an unknown source"
 
 
 def _plain(value: Any) -> Any:

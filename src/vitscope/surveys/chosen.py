@@ -61,8 +61,8 @@ class Chosen:
             return tuple(getattr(self.measure, "columns", (self.name,)))
         return ()
 
-    def settings(self, prefix: tuple[str, ...]) -> dict[str, Any]:
-        """JSON-ready: name, kind, columns, parameters and convention."""
+    def settings(self, prefix: tuple[str, ...], convention: str) -> dict[str, Any]:
+        """JSON-ready: name, kind, columns, parameters and convention, as the measure itself says it of the model."""
         unit = getattr(self.measure, "unit", None)
         units = {MeanAttentionDistance: _UNITS.get(str(unit)), Moments: _UNITS.get(str(unit)), Entropy: "nats"}
         return {
@@ -71,7 +71,7 @@ class Chosen:
             "columns": list(self.columns(prefix)),
             "unit": units.get(type(self.measure), ""),
             "parameters": repr(self.measure),
-            "convention": _convention(self.measure),
+            "convention": convention,
         }
 
 
@@ -110,14 +110,3 @@ def _name_of(measure: Any) -> str:
     own: dict[str, Any] = vars(measure)
     parts = [f"{field}_{value}" for field, value in own.items() if value != getattr(usual, field)]
     return "_".join([base, *("".join(c if c.isalnum() else "_" for c in part).strip("_") for part in parts)])
-
-
-def _convention(measure: Any) -> str:
-    """In words; what depends on the model is said in the results of a look."""
-    found = getattr(measure, "convention", None)
-    if isinstance(found, str):
-        return found
-    if isinstance(measure, Rollout):
-        return f"{measure.words}, row of the {measure.query or 'readout'}"
-    assert isinstance(measure, Heatmaps)
-    return f"attention of the {measure.query or 'readout'}, layer {measure.layer}"

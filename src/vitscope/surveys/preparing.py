@@ -10,6 +10,7 @@ from torch import Tensor
 from vitscope.errors import ArgumentError, SourceError
 from vitscope.look import Look
 from vitscope.measures.distance import MeanAttentionDistance
+from vitscope.measures.seen import Seen
 from vitscope.measures.spread import Entropy
 from vitscope.measures.uniform import Uniform, uniform_layers
 from vitscope.scope import Scope
@@ -38,8 +39,7 @@ def prepare(scope: Scope, source: Source, plan: SurveyPlan, chosen: tuple[Chosen
     look = scope.look(image[None])
     see = scope.observer([one.measure for one in chosen], batch_size=1)
     seen = see(image[None])
-    for one in chosen:
-        _ = one.measure.features(seen) if one.kind == "alignment" else one.measure.measure(seen)
+    conventions = [_tried(one, seen) for one in chosen]
     prefixes = [look.attention_seen.arrangement(layer.index).keys.prefix for layer in look.layers]
     prefix = max(prefixes, key=len)
     columns = Columns(
@@ -50,7 +50,7 @@ def prepare(scope: Scope, source: Source, plan: SurveyPlan, chosen: tuple[Chosen
         "format": FORMAT,
         **_of_model(look),
         "readout": look.readout,
-        "measures": [one.settings(prefix) for one in chosen],
+        "measures": [one.settings(prefix, words) for one, words in zip(chosen, conventions, strict=True)],
         "layers": [
             {
                 "index": layer.index,
@@ -101,6 +101,14 @@ def _first_image(scope: Scope, source: Source, plan: SurveyPlan) -> Tensor:
     raise SourceError(
         f"none of the first {tried} images of {source.name} can be shown to the model; the first: {reason}"
     )
+
+
+def _tried(chosen: Chosen, seen: Seen) -> str:
+    """What its numbers mean; raises what the measure refuses of this model."""
+    if chosen.kind == "alignment":
+        chosen.measure.features(seen)
+        return chosen.measure.convention
+    return chosen.measure.measure(seen).convention
 
 
 def _of_model(look: Look) -> dict[str, Any]:

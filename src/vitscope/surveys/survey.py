@@ -77,7 +77,7 @@ def survey(
         limit_bytes=limit_bytes,
         seen=shown.seen if cluster is None else None,
     )
-    with open_writer(Path(output), {**prepared.settings, "maps": maps}, part=part) as writer:
+    with open_writer(Path(output), {**prepared.settings, "sample": sample, "maps": maps}, part=part) as writer:
         if cluster is None:
             fill(writer, mine, worker, shown)
         else:
