@@ -44,7 +44,13 @@ MEASURES: list[dict[str, Any]] = [
         "convention": "Jensen–Shannon distance between heads, base 2, mean over patch queries",
         "unit": "",
     },
-    {"name": "cka", "kind": "alignment", "convention": "linear CKA, unbiased, minibatches of 32 images", "unit": ""},
+    {
+        "name": "cka",
+        "kind": "alignment",
+        "convention": "linear CKA, unbiased",
+        "unit": "",
+        "parameters": "LinearCKA(minibatch=32)",
+    },
 ]
 
 
@@ -58,6 +64,7 @@ class Synthetic:
     classes: int = 5  # 0: no labels
     model: str = "vit_toy_patch16_224"
     weights: str = "0123456789abcdef" * 4
+    origin: str = "toy-hub/toy"  # of the weights; "random" where there are none
     shards: int = 4
     missing: int = 0  # last shards that are not there
     seed: int = 0
@@ -108,6 +115,7 @@ class Synthetic:
                 "parameters": 5_717_416,
                 "dtype": "float32",
                 "device": "cpu",
+                "weights": self.origin,
                 "weights_sha256": self.weights,
             },
             "preprocessing": {"size": [224, 224], "resize": 256, "mean": [0.5] * 3, "std": [0.5] * 3},
@@ -153,6 +161,7 @@ class Synthetic:
         kinds = {f"{measure['kind']}.{measure['name']}" for measure in self.measures}
         kept = {name: array for name, array in sums.items() if name in kinds or name.removesuffix(f".{size}") in kinds}
         counts = {f"{name}.count": np.array(float(self.images)) for name in kept}
+        counts |= {"alignment.cka.count": np.array(float(self.images // 32))} if "alignment.cka" in kept else {}
         return {f"{name}.sum": np.asarray(array, np.float64) for name, array in kept.items()} | counts
 
 

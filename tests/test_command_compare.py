@@ -19,7 +19,7 @@ from vitscope.render.surveys.plates import plates
 from vitscope.surveys.run import open_run
 from vitscope.surveys.summary import summarize
 
-TINY = Synthetic(images=23, failed=1, heads=(2, 3), classes=3, shards=2, measures=[MEASURES[0]])
+TINY = Synthetic(images=31, failed=1, heads=(2, 3), classes=3, shards=2, measures=[MEASURES[0]])
 FILES = ["classes.csv", "distance_by_depth.png", "distance_classes.png", "distance_sorted.png", "index.html"]
 FILES += ["summary.csv", "summary.json"]
 
@@ -47,7 +47,7 @@ def test_one_run_alone(here, capsys):
     assert err == ""
     assert entries("out") == FILES
     assert out.startswith(
-        "out/index.html  open it in a browser\n  vit_toy_patch16_224: 23 images, 1 failed, of runs/a\n"
+        "out/index.html  open it in a browser\n  vit_toy_patch16_224: 31 images, 1 failed, of runs/a\n"
     )
     assert out.endswith("  files     classes.csv, index.html, summary.csv, summary.json, and 3 pictures of figures\n")
     with Image.open("out/distance_by_depth.png") as image:
@@ -79,7 +79,7 @@ def test_a_folder_of_runs_stands_for_all_of_them(here, capsys, folders):
     assert [run["folder"] for run in report["runs"]] == ["runs/a", "runs/b"]
     assert [run["title"] for run in report["runs"]] == ["vit_toy_patch16_224", "vit_other"]
     assert report["runs"][0] | {"folder": None} == {
-        "folder": None, "title": "vit_toy_patch16_224", "images": 23, "failed": 1, "complete": True,
+        "folder": None, "title": "vit_toy_patch16_224", "images": 31, "failed": 1, "complete": True,
     }  # fmt: skip
     assert report["page"] == "out/index.html"
     assert sorted(report["files"]) == [f"out/{name}" for name in entries("out")]
@@ -103,7 +103,7 @@ def test_what_differs_is_said(here, capsys):
     write_run(here / "elsewhere", replace(TINY, ids=1, model="elsewhere"))
     assert run_compare(["runs/a", "late", "elsewhere"], options()) == 0
     err = capsys.readouterr().err.splitlines()
-    assert err[0] == "vitscope: late is unfinished: 1 of 2 shards, 12 images."
+    assert err[0] == "vitscope: late is unfinished: 1 of 2 shards, 16 images."
     assert err[1].startswith("vitscope: The models were measured on different images")
     assert "different images" in Path("out/index.html").read_text("utf-8")
 

@@ -64,7 +64,7 @@ def test_some_failed(capsys):
     Path("photos/cat/broken.jpg").write_bytes(b"no picture")
     status, out, err = run(capsys, f"{SURVEY} --json")
     assert status == 3
-    assert "1 images failed; RUN/shards/*/failures.parquet names them" in err
+    assert err == "vitscope: 1 image failed, named in run/shards/*/failures.parquet\n"
     (report,) = json.loads(out)["runs"]
     assert (report["done"], report["failed"], report["complete"]) == (7, 1, True)
     assert report["measures"] == ["distance", "rollout"]
@@ -85,6 +85,21 @@ def test_parts(capsys):
         assert status == 0
     assert "(complete)" in out
     assert vitscope.open_run("run").shards_total == 3
+
+
+def test_a_part_without_shards_has_nothing_to_do(capsys):
+    status, out, err = run(capsys, f"{SURVEY} --shard 2/2 --json")
+    assert (status, err) == (0, "")
+    (report,) = json.loads(out)["runs"]
+    assert (report["done"], report["shards"], report["complete"]) == (0, [0, 1], False)
+    assert run(capsys, f"{SURVEY} --shard 1/2")[0] == 0
+
+
+def test_random_weights_are_the_same_each_time(monkeypatch):
+    monkeypatch.undo()
+    options = {"checkpoint": None, "pretrained": False, "image_size": 64, "device": "cpu"}
+    found = [look.ModelOptions(name="vit_tiny_patch16_224", **options).load().weights_sha256() for _ in range(2)]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ import vitscope
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
 from vitscope.errors import ArgumentError, NotFiniteError, RunError, SourceError
+from vitscope.measures.distance import uniform_distance
 from vitscope.surveys import loading
+from vitscope.surveys.planning import plan_survey
+from vitscope.surveys.sources.opening import open_source
 
 IMAGES = 23
 ALL = ["distance", "distance_rescaled", "entropy", "prefix_mass", "moments", "rollout", "heatmaps", "head_similarity"]
@@ -75,9 +78,10 @@ def test_tables_hold_what_looks_give(scope, usual):
     assert usual.complete
     heads, images = usual.table("heads"), usual.table("images").to_pylist()
     assert {image["image_id"] for image in images} == set(pictures())
-    assert {(image["height"], image["width"], image["status"], image["reason"]) for image in images} == {
-        (37, 53, "done", None)
-    }
+    for image in images:
+        assert (image["height"], image["width"], image["input_height"], image["input_width"]) == (37, 53, 64, 64)
+        assert (image["status"], image["reason"], len(image["input_blake2b"])) == ("done", None, 32)
+    assert len({image["input_blake2b"] for image in images}) == IMAGES
     looked = list(pictures().items())[7]
     look = scope.look(looked[1])
     rows = heads.filter(pa.compute.equal(heads["image_id"], looked[0])).to_pydict()
@@ -153,9 +157,12 @@ def test_shard_size_changes_nothing(survey, usual):
 class Hungry(ToyViT):
     """Runs out of memory with more than three images, as CUDA says it."""
 
+    largest = 0  # batch that went through
+
     def forward(self, images):
         if len(images) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        self.largest = max(self.largest, len(images))
         return super().forward(images)
 
 
@@ -180,7 +187,9 @@ def test_batches_are_halved_until_they_fit(tmp_path):
     torch.manual_seed(5)
     expected = toy_survey(ToyViT(), tmp_path / "plenty")
     torch.manual_seed(5)
-    found = toy_survey(Hungry(), tmp_path / "hungry", batch_size=8)
+    hungry = Hungry()
+    found = toy_survey(hungry, tmp_path / "hungry", batch_size=8)
+    assert hungry.largest == 2
     for column, values in by_image(found).items():
         assert values == pytest.approx(by_image(expected)[column]), column
     for name, values in found.states().items():
@@ -195,6 +204,7 @@ def test_an_image_that_gives_no_numbers_is_a_failure_of_its_own(tmp_path):
     assert (failure["image_id"], failure["error"]) == ("13", NotFiniteError.__name__)
     assert "13" not in run.table("heads")["image_id"].to_pylist()
     assert len(set(run.table("heads")["image_id"].to_pylist())) == IMAGES - 1
+    assert run.states()["alignment.cka_minibatch_5.count"] == 4  # its minibatch is compared without it
     statuses = {row["image_id"]: row["status"] for row in run.table("images").to_pylist()}
     assert statuses.pop("13") == "failed"
     assert set(statuses.values()) == {"done"}
@@ -208,16 +218,37 @@ def test_broken_images_are_named_and_enter_no_mean(scope, survey, tmp_path):
         Image.fromarray(pixels(i)).save(folder / ("cat", "dog")[i % 2] / f"{i}.png")
     (folder / "cat" / "broken.jpg").write_bytes(b"no picture")
     (folder / "dog" / "empty.png").write_bytes(b"")
-    run = survey(str(folder), measures=["distance", "rollout"], maps=False)
+    run = survey(str(folder), measures=["distance", "rollout", vitscope.LinearCKA(5)], maps=False)
     failures = {row["image_id"]: row for row in run.table("failures").to_pylist()}
     assert set(failures) == {"cat/broken.jpg", "dog/empty.png"}
     assert all(row["error"] == "ImageError" and row["image_id"] in row["reason"] for row in failures.values())
     assert failures["cat/broken.jpg"]["label"] == "cat"
     rollouts = [scope.look(pixels(i)).rollout()[0] for i in range(7)]
-    (name,) = {key.rpartition(".")[0] for key in run.states()}
+    assert run.states()["alignment.cka_minibatch_5.count"] == 1  # of 9 images planned, 5 and 4; the broken are in one
+    (name,) = {key.rpartition(".")[0] for key in run.states() if key.startswith("map")}
     np.testing.assert_allclose(run.states()[f"{name}.sum"] / 7, np.mean(rollouts, 0), rtol=1e-4, atol=1e-6)
     manifest = json.loads((run.folder / "manifest.json").read_text())
     assert manifest["images"] == {"done": 7, "failed": 2}
+
+
+class Moody:
+    """A data set of the user's, one image of which raises what it likes."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, number):
+        if number == 3:
+            raise ZeroDivisionError("my own data set")
+        return pixels(number)
+
+
+def test_what_a_data_set_raises_is_a_failure_of_its_image(survey):
+    run = survey(Moody(), measures=["entropy"], maps=False)
+    (failure,) = run.table("failures").to_pylist()
+    assert failure["image_id"] == "00000003"
+    assert "my own data set" in failure["reason"]
+    assert run.table("heads").num_rows == 4 * 24
 
 
 def test_a_folder_that_vanishes_stops_the_survey(scope, tmp_path, monkeypatch):
@@ -271,11 +302,31 @@ def test_a_finished_run_is_not_computed_again(scope, usual, survey, tmp_path, mo
     assert by_image(again) == by_image(first)
     with pytest.raises(RunError, match="measures"):
         vitscope.survey(pictures(), scope, tmp_path / "run", **options | {"measures": ["distance"]})
+    for changed in ({"maps": True}, {"sample": 23}):
+        with pytest.raises(RunError, match=next(iter(changed))):
+            vitscope.survey(pictures(), scope, tmp_path / "run", **options | changed)
     other = vitscope.load(image_size=96)
-    with pytest.raises(RunError, match=r"preprocessing\.size"):
+    with pytest.raises(RunError, match=r"preprocessing\.size.*64") as told:
         vitscope.survey(pictures(), other, tmp_path / "run", **options)
+    assert "layers" not in str(told.value)  # nor what else follows from it
     with pytest.raises(RunError, match="index_sha256"):
         vitscope.survey(dict(list(pictures().items())[:-1]), scope, tmp_path / "run", **options)
+
+
+def test_other_pictures_of_the_same_names_are_found_out(scope, tmp_path):
+    options = {"measures": ["entropy"], "shard_size": 10, "workers": 0, "progress": False}
+    vitscope.survey(pictures(), scope, tmp_path / "run", **options)
+    others = {name: 255 - array for name, array in pictures().items()}
+    with pytest.raises(RunError, match=r"is another picture than the one that .*run holds numbers of"):
+        vitscope.survey(others, scope, tmp_path / "run", **options)
+
+
+def test_a_shard_of_which_nothing_can_be_read_stops_the_survey(scope, tmp_path):
+    planned = plan_survey(open_source(pictures()), shard_size=10)
+    images = pictures() | dict.fromkeys(planned.rows(1)["id"].to_pylist(), b"no picture")
+    with pytest.raises(SourceError, match=r"none of the 10 images of shard 1 could be read.*nothing was recorded"):
+        vitscope.survey(images, scope, tmp_path / "run", measures=["entropy"], shard_size=10, workers=0, progress=False)
+    assert vitscope.open_run(tmp_path / "run").shards == (0,)
 
 
 def test_settings_say_what_was_measured_of_what(scope, usual):
@@ -294,6 +345,10 @@ def test_settings_say_what_was_measured_of_what(scope, usual):
     assert settings["layers"][2] == {
         "index": 2, "name": look.layers[2].name, "kind": "global", "heads": 4, "grid": list(look.layout.grid),
     }  # fmt: skip
+    assert settings["uniform"]["distance"] == pytest.approx([uniform_distance(look.layout)] * 6, rel=1e-6)
+    assert settings["uniform"]["distance_rescaled"] == pytest.approx(
+        [uniform_distance(look.layout, True)] * 6, rel=1e-6
+    )
     assert settings["uniform"]["entropy"] == pytest.approx([np.log(look.layout.tokens)] * len(look.layers))
 
 
@@ -313,6 +368,19 @@ def test_settings_say_what_was_measured_of_what(scope, usual):
 def test_arguments_that_mean_nothing(survey, options, words):
     with pytest.raises(ArgumentError, match=words):
         survey(**options)
+
+
+def test_too_few_images_to_compare(scope, tmp_path):
+    with pytest.raises(ArgumentError, match="needs 4 at least; found 3"):
+        vitscope.survey(dict(list(pictures().items())[:3]), scope, tmp_path / "run", measures=["cka"])
+
+
+def test_a_model_may_be_named(usual, tmp_path):
+    run = vitscope.survey(pictures(), "vitscope-tiny", tmp_path / "run", sample=5, workers=0, progress=False)
+    assert run.settings["model"] == usual.settings["model"]
+    assert set(run.table("heads")["image_id"].to_pylist()) == set(
+        usual.table("heads")["image_id"].to_pylist()[: 5 * 24]
+    )
 
 
 def test_where_nothing_can_be_read(scope, tmp_path):

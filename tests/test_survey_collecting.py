@@ -16,7 +16,7 @@ from vitscope.surveys.loading import Read
 from vitscope.surveys.minibatches import Minibatches
 from vitscope.surveys.results import merged
 
-IMAGES, LAYERS, HEADS, MINIBATCH = 29, 3, 5, 7
+IMAGES, LAYERS, HEADS, MINIBATCH = 29, 3, 5, 6
 OWN = (5, 2, 3)  # heads of each layer
 CHOSEN = choose(["distance", "prefix_mass", "moments", "rollout", "heatmaps", "head_similarity", LinearCKA(MINIBATCH)])
 COLUMNS = Columns(OWN, tuple(name for one in CHOSEN for name in one.columns(("cls", "reg1"))))
@@ -89,6 +89,8 @@ def test_no_split_and_no_order_matters(split):
     assert sorted(states) == sorted(WHOLE.states)
     for name, expected in WHOLE.states.items():
         np.testing.assert_allclose(states[name], expected, rtol=1e-9, atol=1e-9, err_msg=name)
+    for (images, _), result in zip(split, results, strict=True):
+        assert list(dict.fromkeys(result.tables["heads"]["image_id"].to_pylist())) == [f"{image}" for image in images]
     for name in ("heads", "maps"):
         rows = [row for result in results for row in result.tables[name].to_pylist()]
         expected = WHOLE.tables[name].to_pylist()
@@ -104,9 +106,9 @@ def test_states_are_the_sums_that_they_say():
         name = f"map.{one.name}.7x11" if one.kind == "map" else f"similarity.{one.name}"
         assert states[f"{name}.count"] == IMAGES
         np.testing.assert_allclose(states[f"{name}.sum"], array.sum(0), rtol=1e-12)
-    # 29 images in runs of 7: the last one is too small to compare.
-    expected = merged(CKA.measure.state([layer[i : i + 7] for layer in FEATURES]) for i in range(0, 28, 7))
-    assert states[f"alignment.{CKA.name}.count"] == 4
+    # 29 images in runs of 6, the last of 5.
+    expected = merged(CKA.measure.state([layer[i : i + 6] for layer in FEATURES]) for i in range(0, 29, 6))
+    assert states[f"alignment.{CKA.name}.count"] == 5
     np.testing.assert_allclose(states[f"alignment.{CKA.name}.sum"], expected["sum"], rtol=1e-12)
 
 
@@ -129,7 +131,7 @@ def test_images_that_failed_are_in_no_sum_and_no_table_but_their_own():
     kept = [i for i in range(IMAGES) if i not in (3, 21)]
     rollout = next(array for one, array in VALUES.items() if one.name == "rollout")
     np.testing.assert_allclose(result.states["map.rollout.7x11.sum"], rollout[kept].sum(0))
-    runs = [[i for i in range(first, first + 7) if i in kept] for first in range(0, 28, 7)]
+    runs = [[i for i in range(first, first + 6) if i in kept] for first in range(0, 29, 6)]
     expected = merged(CKA.measure.state([layer[run] for layer in FEATURES]) for run in runs)
     np.testing.assert_allclose(result.states[f"alignment.{CKA.name}.sum"], expected["sum"])
 

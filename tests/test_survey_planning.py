@@ -38,6 +38,9 @@ class Listed:
     def index(self):
         return self.table
 
+    def require(self):
+        raise NotImplementedError
+
     def read(self, row):
         raise NotImplementedError
 

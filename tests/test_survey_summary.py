@@ -12,7 +12,8 @@ from scipy.stats import bootstrap
 
 from survey_runs import MEASURES, PlainRun, Synthetic, heads_table, images_table, write_run
 from vitscope.errors import ArgumentError, RunError
-from vitscope.summaries import reservations, told_apart, with_column
+from vitscope.render.surveys.telling import reservations, told_apart
+from vitscope.summaries import with_column
 from vitscope.surveys.bootstrap import Deviations, Totals, deal, draws, estimate, hashes_of
 from vitscope.surveys.census import census
 from vitscope.surveys.run import open_run

@@ -47,6 +47,9 @@ class Scope:
         self._fingerprint: tuple[Any, str] = (None, "")  # state of the weights, their SHA-256
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        return f"<vitscope.Scope of {self.name}>"
+
     def __getstate__(self) -> dict[str, Any]:
         """All but the lock, which belongs to its process."""
         return {name: value for name, value in vars(self).items() if name != "_lock"}

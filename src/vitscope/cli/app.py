@@ -60,7 +60,7 @@ def look(
     checkpoint
         File of weights to use instead of the model's own (.safetensors, .pth).
     random_weights
-        Do not load pretrained weights.
+        Do not load pretrained weights, but random ones, the same each time.
     image_size
         The input's side, or HEIGHTxWIDTH, in pixels.
     fit
@@ -171,7 +171,7 @@ def page(
     checkpoint
         File of weights to use instead of the model's own (.safetensors, .pth); for a single model.
     random_weights
-        Do not load pretrained weights.
+        Do not load pretrained weights, but random ones, the same each time.
     image_size
         The input's side, or HEIGHTxWIDTH, in pixels.
     fit

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from vitscope.cli.words import DONE, FAILED, SOME_FAILED
 from vitscope.errors import ArgumentError, QueryError, VitscopeError
@@ -25,6 +26,7 @@ from vitscope.viewer.page import page
 from vitscope.writing import require_free_folder
 
 Layers = Sequence[int | str] | None
+_SEED = 0  # of random weights, so that a survey with them can be gone on with
 _NAME_BYTES = 80  # of a folder's name; file systems take 255
 
 
@@ -41,6 +43,8 @@ class ModelOptions:
 
     def load(self) -> Scope:
         note(f"loading {self.name or 'vitscope-tiny, the bundled model'} …")
+        if not self.pretrained:
+            torch.manual_seed(_SEED)
         return load(
             self.name,
             checkpoint=self.checkpoint,

@@ -47,7 +47,7 @@ def check(
     checkpoint
         File of weights to use instead of the model's own.
     random_weights
-        Do not load pretrained weights.
+        Do not load pretrained weights, but random ones, the same each time.
     image_size
         The input's side, or HEIGHTxWIDTH, in pixels.
     device

@@ -37,16 +37,21 @@ def run_survey(
     """Survey all images with each model; the command's exit status."""
     folders = [output] if len(models) == 1 else [output / name for name in _folder_names(models)]
     done: list[dict[str, Any]] = []
-    for model, folder in zip(models, folders, strict=True):
-        run = survey(source[0] if len(source) == 1 else list(source), model.load(), folder, **vars(options))
+    scopes = [model.load() for model in models]  # all of them first, as a name may be mistyped
+    for scope, folder in zip(scopes, folders, strict=True):
+        run = survey(source[0] if len(source) == 1 else list(source), scope, folder, **vars(options))
         done.append(_report(run))
         if not as_json:
             print(_summary(run, folder))
+        if done[-1]["failed"]:
+            print(
+                f"vitscope: {count(done[-1]['failed'], 'image')} failed, named in "
+                f"{printable(str(folder))}/shards/*/failures.parquet",
+                file=sys.stderr,
+            )
     if as_json:
         print(json.dumps({"runs": done}, indent=2))
     failed = sum(report["failed"] for report in done)
-    if failed:
-        print(f"vitscope: {failed:,} images failed; RUN/shards/*/failures.parquet names them", file=sys.stderr)
     if not failed:
         return DONE
     return SOME_FAILED if any(report["done"] for report in done) else FAILED
@@ -73,6 +78,11 @@ def parse_cluster(engine: str, address: str | None, actors: int | None, gpus: fl
     return None
 
 
+def count(number: int, noun: str) -> str:
+    """ "1 image", "2 images"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _folder_names(models: Sequence[ModelOptions]) -> list[str]:
     """A folder for each model, by its name."""
     names = [re.sub(r"[^\w.-]+", "_", model.name or "vitscope-tiny").strip("_.") for model in models]
@@ -83,7 +93,7 @@ def _folder_names(models: Sequence[ModelOptions]) -> list[str]:
 
 
 def _report(run: Run) -> dict[str, Any]:
-    statuses = run.table("images", ["status"])["status"].to_pylist()
+    statuses = run.table("images", ["status"])["status"].to_pylist() if run.shards else []
     return {
         "run": str(run.folder),
         "complete": run.complete,

@@ -75,7 +75,7 @@ def survey(
     checkpoint
         File of weights to use instead of the model's own (.safetensors, .pth); for a single model.
     random_weights
-        Do not load pretrained weights.
+        Do not load pretrained weights, but random ones, the same each time.
     image_size
         The input's side, or HEIGHTxWIDTH, in pixels.
     fit

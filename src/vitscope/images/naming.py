@@ -54,18 +54,27 @@ def _split(url: str) -> SplitResult:
         return SplitResult(scheme, rest.partition("?")[0], "", "", "")
 
 
-def missing(path: str) -> str:
+def missing(path: str, expected: str = "a picture") -> str:
     """The message for a path that does not exist: what is near it, and what to do."""
     if not path:
         return "an empty path was given; expected a picture's path or URL"
     parent = Path(path).parent
-    if not _is_folder(parent):
+    if _is_link(Path(path)):
+        advice = "it is a link to what is not there; check where it leads"
+    elif not _is_folder(parent):
         advice = f"nor is there a folder {printable(str(parent))}; check the path"
     elif near := difflib.get_close_matches(Path(path).name, _entries(parent), n=1):
         advice = f"did you mean {printable(str(parent / near[0]))}?"
     else:
-        advice = f"expected a picture in {printable(str(parent.absolute()))}; check the path"
+        advice = f"expected {expected} in {printable(str(parent.absolute()))}; check the path"
     return f"{printable(path)}: no such file; {advice}"
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except (OSError, ValueError):  # a name too long, or with a null character
+        return False
 
 
 def _is_folder(path: Path) -> bool:

@@ -29,7 +29,7 @@ from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
 
-_LEAST = 4  # images that HSIC₁ is defined for
+LEAST_IMAGES = 4  # images that HSIC₁ is defined for
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class LinearCKA:
     needs = Needs(representations=True)
 
     def __post_init__(self) -> None:
-        if self.minibatch < _LEAST:
-            raise ArgumentError(f"a minibatch needs at least {_LEAST} images; found {self.minibatch}")
+        if self.minibatch < LEAST_IMAGES:
+            raise ArgumentError(f"a minibatch needs at least {LEAST_IMAGES} images; found {self.minibatch}")
 
     def features(self, seen: Seen) -> tuple[Float[Tensor, "images features"], ...]:
         """Of each layer; CaptureError if the outputs of blocks were not kept."""
@@ -71,7 +71,7 @@ class LinearCKA:
         if len(counts) != 1:
             raise ArgumentError(f"every layer must have the same images; found {sorted(counts)} of them")
         (images,) = counts
-        if images < _LEAST:
+        if images < LEAST_IMAGES:
             return {"sum": np.zeros((len(features), len(features))), "count": np.zeros(())}
         grams = np.stack([_centred_gram(layer) for layer in features]).reshape(len(features), -1)
         return {"sum": grams @ grams.T / (images * (images - 3)), "count": np.ones(())}
@@ -118,8 +118,10 @@ def _gram(features: Any) -> Float[np.ndarray, "images images"]:
         array = dense.to_array(features).astype(np.float64)
     except ArgumentError:
         raise ArgumentError("features must be floating point numbers") from None
-    if array.ndim != 2 or len(array) < _LEAST:
-        raise ArgumentError(f"features must be (images, features) of at least {_LEAST} images; found {array.shape}")
+    if array.ndim != 2 or len(array) < LEAST_IMAGES:
+        raise ArgumentError(
+            f"features must be (images, features) of at least {LEAST_IMAGES} images; found {array.shape}"
+        )
     array = array - array.mean(0)
     gram = array @ array.T
     np.fill_diagonal(gram, 0)

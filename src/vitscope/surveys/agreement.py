@@ -7,6 +7,7 @@ from typing import Any
 from vitscope.errors import ArgumentError, RunError
 
 FREE = ("model.device",)  # may differ: where the numbers are computed, not what they are
+FOLLOWING = ("readout", "layers", "uniform", "input", "shards")  # from others, and told where these do not differ
 _LONGEST = 60  # characters of a value in a message
 _ABSENT = object()
 
@@ -21,9 +22,10 @@ def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_equal(old: Mapping[str, Any], new: Mapping[str, Any], shown: str) -> None:
     """Raise RunError, naming each setting that differs, where `new` is not what the run `shown` was begun with."""
-    lines = [line for name, line in differences(old, new) if name not in FREE]
-    if lines:
-        listed = "".join(f"\n  {line}" for line in lines)
+    found = {name: line for name, line in differences(old, new) if name not in FREE}
+    causes = {name: line for name, line in found.items() if not name.startswith(FOLLOWING)}
+    if found:
+        listed = "".join(f"\n  {line}" for line in (causes or found).values())
         raise RunError(
             f"{shown} was begun with other settings, so that it cannot be gone on with:{listed}\n"
             "survey into another folder, or with the settings of this run"

@@ -1,7 +1,7 @@
 """What is measured of a shard's images, put into tables and states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ IMAGES = pa.schema(
         ("label", pa.string()),
         ("height", pa.int32()),
         ("width", pa.int32()),
+        ("input_height", pa.int32()),
+        ("input_width", pa.int32()),
+        ("input_blake2b", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),
     ]
@@ -84,7 +87,7 @@ class Collected:
     def failed(self, number: int, error: Exception) -> None:
         """An image that the model could not be shown, though it was read."""
         read = self.images[number]
-        self.images[number] = Read(read.id, read.label, read.size, (type(error).__name__, str(error)))
+        self.images[number] = replace(read, failure=(type(error).__name__, str(error)))
 
     def result(self) -> ShardResult:
         """The tables, with their schemas even where nothing was measured, and the states."""
@@ -151,7 +154,15 @@ def _by_column(chosen: Chosen, array: Any) -> np.ndarray:
 
 
 def _image_row(read: Read) -> dict[str, Any]:
-    height, width = read.size or (None, None)
-    status, reason = ("done", None) if read.failure is None else ("failed", read.failure[1])
-    keys = {"image_id": read.id, "label": read.label, "height": height, "width": width}
-    return keys | {"status": status, "reason": reason}
+    (height, width), (input_height, input_width) = read.size or (None, None), read.input_size or (None, None)
+    return {
+        "image_id": read.id,
+        "label": read.label,
+        "height": height,
+        "width": width,
+        "input_height": input_height,
+        "input_width": input_width,
+        "input_blake2b": read.blake2b,
+        "status": "done" if read.failure is None else "failed",
+        "reason": None if read.failure is None else read.failure[1],
+    }

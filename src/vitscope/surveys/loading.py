@@ -1,5 +1,6 @@
 """A survey's images read, decoded and preprocessed in worker processes beside the model."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,12 +21,14 @@ _AHEAD = 2  # chunks that each worker holds ready
 
 @dataclass(frozen=True)
 class Read:
-    """What became of one image: its size in pixels, or why it could not be shown."""
+    """What became of one image: its sizes in pixels, or why it could not be shown."""
 
     id: str
     label: str | None
     size: tuple[int, int] | None  # (height, width) of the picture
     failure: tuple[str, str] | None = None  # the error's class and its message
+    input_size: tuple[int, int] | None = None  # (height, width) of the model's input
+    blake2b: str | None = None  # of the model's input, which tells the picture from others of its name
 
 
 @dataclass
@@ -125,4 +128,5 @@ def read_image(source: Source, row: Mapping[str, Any], transform: Transform | No
         return Read(image_id, label, None, (type(error).__name__, str(error))), None
     except Exception as error:
         return Read(image_id, label, None, (type(error).__name__, f"{image_id}: {error}")), None
-    return Read(image_id, label, size), tensor[0]
+    digest = hashlib.blake2b(tensor[0].contiguous().numpy().data, digest_size=16).hexdigest()
+    return Read(image_id, label, size, None, (tensor.shape[-2], tensor.shape[-1]), digest), tensor[0]

@@ -43,6 +43,6 @@ class Minibatches:
             return
         waiting = self._waiting.pop(minibatch, {})
         if waiting:
-            layers = zip(*(waiting[number] for number in sorted(waiting)), strict=True)
+            layers = zip(*waiting.values(), strict=True)
             state = self.measure.state([torch.stack(layer) for layer in layers])
             collected.add(f"alignment.{self.name}", state["sum"], float(state["count"]))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vitscope.errors import ArgumentError, SourceError
 from vitscope.look import Look
+from vitscope.measures.alignment import LEAST_IMAGES
 from vitscope.measures.distance import MeanAttentionDistance
 from vitscope.measures.seen import Seen
 from vitscope.measures.spread import Entropy
@@ -81,6 +82,11 @@ def _require_alike(scope: Scope, plan: SurveyPlan, chosen: tuple[Chosen, ...]) -
             raise ArgumentError(
                 f'{one.name} compares images place by place, and with fit="whole" they differ in size; use fit="crop"'
             )
+        if plan.index.num_rows < LEAST_IMAGES:
+            raise ArgumentError(
+                f"{one.name} compares images with one another, and needs {LEAST_IMAGES} at least; found "
+                f"{plan.index.num_rows}"
+            )
         if plan.shard_size % one.measure.minibatch:
             raise ArgumentError(
                 f"{one.name} compares minibatches of {one.measure.minibatch} images; expected a shard size that is a "
@@ -131,9 +137,11 @@ def _is_known(measure: Any) -> bool:
 
 
 def _expected(measure: Any, layer: Uniform) -> float:
-    if isinstance(measure, Entropy):
-        return layer.entropy
-    return layer.rescaled_distance if measure.rescale else layer.distance
+    """To seven digits, which is what every machine agrees on."""
+    expected = layer.entropy if isinstance(measure, Entropy) else layer.distance
+    if isinstance(measure, MeanAttentionDistance) and measure.rescale:
+        expected = layer.rescaled_distance
+    return float(f"{expected:.7g}")
 
 
 def batch_size_for(scope: Scope) -> int:

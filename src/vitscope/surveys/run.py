@@ -122,7 +122,7 @@ def _no_run(path: Path) -> str:
     """What is at `path` instead of a run, and which runs are near."""
     shown = printable(str(path))
     if not path.exists():
-        return missing(str(path)).replace("a picture in", "a run in").replace("no such file", "no such run")
+        return missing(str(path), "a run").replace("no such file", "no such run")
     for parent in (path.parent, path.parent.parent):
         if (path.name == PLAN or SHARDS in path.parts[-2:]) and (parent / PLAN).is_file():
             return f"{shown} is a part of a run; expected the run's own folder: {printable(str(parent))}"

@@ -14,8 +14,9 @@ from vitscope.errors import ArgumentError, RunError
 from vitscope.summaries import ClassMeans, ColumnSummary, Estimate, Summary
 from vitscope.surveys.bootstrap import Deviations, Totals, draws, estimate, mean_over, ratio
 from vitscope.surveys.census import Census, census
-from vitscope.surveys.sums import alignments, head_similarities, mean_maps
+from vitscope.surveys.sums import alignments, column_convention, head_similarities, mean_maps
 
+_LEAST_OF_CLASS = 10  # images: percentile intervals of fewer are far too narrow
 _MOST_CLASS_CELLS = 30_000_000  # numbers a column may take for its classes' heads: 240 MB
 
 
@@ -142,7 +143,7 @@ def _column(tally: _Tally, run: ReadableRun, images: Census, bootstrap: _Bootstr
     level, groups = bootstrap.confidence, images.groups
     return ColumnSummary(
         name=tally.name,
-        convention=str(measure.get("convention") or ""),
+        convention=column_convention(measure, tally.name),
         unit=str(measure.get("unit") or ""),
         images=tally.groups.counts.sum(axis=0).astype(np.int64).reshape(layers, heads),
         heads=estimate(mean, replicates, level, groups),
@@ -158,16 +159,17 @@ def _classes(tally: _Tally, images: Census, bootstrap: _Bootstrap) -> ClassMeans
     layers, heads = tally.shape
     by_class: list[tuple[Estimate, Estimate]] = []
     drawn: dict[int, np.ndarray] = {}
-    for start, stop in zip(images.class_starts, images.class_starts[1:], strict=False):
+    sizes = np.bincount(images.label[images.label >= 0], minlength=len(images.labels))
+    for start, stop, size in zip(images.class_starts, images.class_starts[1:], sizes, strict=False):
         groups = int(stop - start)
         if groups not in drawn:
             drawn[groups] = bootstrap.draws(groups)
         sums, counts = tally.class_groups.sums[start:stop], tally.class_groups.counts[start:stop]
-        by_class.append(_of_class(sums, counts, drawn[groups], bootstrap.confidence))
+        by_class.append(_of_class(sums, counts, drawn[groups], bootstrap.confidence, enough=size >= _LEAST_OF_CLASS))
     per_layer, overall = zip(*by_class, strict=True)
     return ClassMeans(
         labels=images.labels,
-        images=np.bincount(images.label[images.label >= 0], minlength=len(images.labels)),
+        images=sizes,
         heads=ratio(tally.classes.sums, tally.classes.counts).reshape(-1, layers, heads),
         layers=_stacked(per_layer),
         overall=_stacked(overall),
@@ -179,14 +181,17 @@ def _of_class(
     counts: Float[np.ndarray, "groups layers"],
     drawn: Float[np.ndarray, "replicates groups"],
     confidence: float,
+    *,
+    enough: bool,
 ) -> tuple[Estimate, Estimate]:
-    """Of one class, by layer and over all; each head's number counts alike."""
+    """Of one class, by layer and over all; each head's number counts alike. `enough`: images for an interval."""
+    groups = len(sums) if enough else 1
     total, count = sums.sum(axis=0), counts.sum(axis=0)
     totals, countings = drawn @ sums, drawn @ counts  # (replicates, layers)
     overall = ratio(totals.sum(axis=1), countings.sum(axis=1))
     return (
-        estimate(ratio(total, count), ratio(totals, countings), confidence, len(sums)),
-        estimate(ratio(total.sum(keepdims=True), count.sum(keepdims=True))[0, ...], overall, confidence, len(sums)),
+        estimate(ratio(total, count), ratio(totals, countings), confidence, groups),
+        estimate(ratio(total.sum(keepdims=True), count.sum(keepdims=True))[0, ...], overall, confidence, groups),
     )
 
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from vitscope.summaries import Alignment, HeadSimilarity, MeanMap
 from vitscope.surveys.bootstrap import ratio
 
+_MINIBATCH = re.compile(r"\bminibatch=(\d+)")  # in the parameters that the plan has
+_MOMENTS = re.compile(r"mean offset \(y, x\) (of .*?), and mean spread about the centroid(, in .*)")
 _MAP = re.compile(r"map\.(?P<measure>.+)\.\d+x\d+\.sum")
 State = Mapping[str, np.ndarray]
 
@@ -36,7 +38,7 @@ def head_similarities(settings: Mapping[str, Any], states: State) -> Iterator[He
 def alignments(settings: Mapping[str, Any], states: State) -> Iterator[Alignment]:
     """Linear CKA: sum[l, m] / √(sum[l, l] · sum[m, m]) (Nguyen, Raghu & Kornblith 2021, eq. 2)."""
     for measure, total, count in _named(states, "alignment"):
-        yield Alignment(measure, _words(settings, measure)[0], count, cosine(total))
+        yield Alignment(measure, _words(settings, measure)[0], count, cosine(total), _minibatch(settings, measure))
 
 
 def cosine(sums: Float[np.ndarray, "layers layers"]) -> Float[np.ndarray, "layers layers"]:
@@ -59,5 +61,29 @@ def _count(states: State, name: str) -> int:
 
 def _words(settings: Mapping[str, Any], name: str) -> tuple[str, str]:
     """A measure's convention and unit, as the plan has them."""
-    found = next((measure for measure in settings["measures"] if measure["name"] == name), {})
+    found = _planned(settings, name)
     return str(found.get("convention") or ""), str(found.get("unit") or "")
+
+
+def _minibatch(settings: Mapping[str, Any], name: str) -> int | None:
+    """Images of a whole minibatch."""
+    match = _MINIBATCH.search(str(_planned(settings, name).get("parameters") or ""))
+    return int(match[1]) if match else None
+
+
+def column_convention(measure: Mapping[str, Any], column: str) -> str:
+    """What a measure's convention says of one of its columns."""
+    words = str(measure.get("convention") or "")
+    name = str(measure["name"])
+    of = "all prefix tokens together" if column == name else f"the prefix token {column.removeprefix(f'{name}_')}"
+    words = words.replace("on each prefix token", f"on {of}")
+    if (match := _MOMENTS.fullmatch(words)) is None:
+        return words
+    offset, rest = match.groups()
+    if column == "spread":
+        return f"mean spread about the attention's centroid{rest}"
+    return f"mean offset {offset}, {'downwards' if column == 'offset_y' else 'to the right'}{rest}"
+
+
+def _planned(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return next((measure for measure in settings["measures"] if measure["name"] == name), {})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vitscope.errors import ArgumentError
-from vitscope.scope import Scope
+from vitscope.scope import Scope, load
 from vitscope.surveys.chosen import DEFAULT, choose
 from vitscope.surveys.cluster import Cluster, computed_on
 from vitscope.surveys.engine import fill, fill_by
@@ -15,6 +15,7 @@ from vitscope.surveys.planning import plan_survey, share_of
 from vitscope.surveys.preparing import batch_size_for, prepare
 from vitscope.surveys.progress import Progress
 from vitscope.surveys.run import Run, open_run
+from vitscope.surveys.sameness import require_same_images
 from vitscope.surveys.sources.base import Source
 from vitscope.surveys.sources.opening import open_source
 from vitscope.surveys.store import open_writer
@@ -25,7 +26,7 @@ SHARD_SIZE = 512
 
 def survey(
     source: Any,
-    scope: Scope,
+    scope: Scope | str,
     output: str | os.PathLike[str],
     *,
     measures: Iterable[Any] = DEFAULT,
@@ -42,6 +43,8 @@ def survey(
     progress: bool = True,
 ) -> Run:
     """Measure every image of `source` in the run folder `output`, and go on with what a run there lacks.
+
+    `scope`: a model ready to be looked through, or the name of one.
 
     `source`: a folder (class = sub-folder), glob, list (.txt, .csv, .parquet), WebDataset shards, a Hugging
     Face data set, or images in Python: a mapping by id, a sequence, an iterable, a Source of your own; `ids`
@@ -63,6 +66,7 @@ def survey(
     opened = source if isinstance(source, Source) else open_source(source, ids=ids, labels=labels)
     plan = plan_survey(opened, shard_size=shard_size, sample=sample)
     mine = share_of(plan.shards, *part)
+    scope = load(scope) if isinstance(scope, str) else scope
     prepared = prepare(scope, opened, plan, chosen)
     shown = Progress(quiet=not progress)
     worker = SurveyWorker(
@@ -78,6 +82,7 @@ def survey(
         seen=shown.seen if cluster is None else None,
     )
     with open_writer(Path(output), {**prepared.settings, "sample": sample, "maps": maps}, part=part) as writer:
+        require_same_images(open_run(output), opened, plan, scope.transform)
         if cluster is None:
             fill(writer, mine, worker, shown)
         else:

@@ -86,7 +86,7 @@ def _from_path(given: str) -> Source:
     folder, colon, split = given.rpartition(":")
     if colon and os.path.isdir(folder) and hub.is_saved(folder):  # noqa: PTH112
         return hub.saved_source(folder, split)
-    raise SourceError(missing(given))
+    raise SourceError(missing(given, "pictures"))
 
 
 def _from_file(path: str) -> Source:
