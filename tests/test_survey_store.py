@@ -17,7 +17,7 @@ from survey_toys import SHARDS, Worker, contents, fill_run, require_whole_shards
 from vitscope.errors import ArgumentError, OutputError, RunError
 from vitscope.surveys import durable
 from vitscope.surveys.agreement import differences
-from vitscope.surveys.layout import finished_shards, shard_folder
+from vitscope.surveys.layout import DRAFT, finished_shards, shard_folder
 from vitscope.surveys.results import ShardResult, merged
 from vitscope.surveys.run import open_run
 from vitscope.surveys.store import open_writer
@@ -52,6 +52,17 @@ def test_a_run_on_disk(tmp_path):
     }
     assert states["map.rollout.2x3.count"] == 10
     assert all(array.dtype == np.float64 for array in states.values())
+
+
+def test_what_a_lost_actor_left_goes_with_the_end(tmp_path):
+    folder = tmp_path / "run"
+    with open_writer(folder, settings()) as writer:
+        (folder / f"{DRAFT}1-of-1-2-lost").mkdir()
+        for shard in range(5):
+            writer.write(shard, result_of(shard))
+            writer.write(shard, result_of(shard))  # by another one, a little later
+        writer.finish()
+    assert names_in(folder) == ["manifest.json", "plan.json", "shards", "states.safetensors"]
 
 
 def test_readers_of_others(tmp_path):
