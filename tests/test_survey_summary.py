@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 
 from survey_runs import MEASURES, PlainRun, Synthetic, heads_table, images_table, write_run
 from vitscope.errors import ArgumentError, RunError
-from vitscope.render.surveys.telling import reservations, told_apart
+from vitscope.render.surveys.telling import reservations
 from vitscope.summaries import with_column
 from vitscope.surveys.bootstrap import Deviations, Totals, deal, draws, estimate, hashes_of
 from vitscope.surveys.census import census
@@ -310,48 +310,10 @@ def test_only_what_was_measured(tmp_path):
         with_column([summary], "distance")
 
 
-def test_models_of_one_name_are_told_apart(summary):
-    def like(**changes):
-        settings = {**summary.settings, **changes}
-        return replace(summary, settings=settings)
-
-    name = "vit_toy_patch16_224"
-    other = {**summary.settings["model"], "weights_sha256": "f" * 64}
-    assert told_apart([summary]) == (name,)
-    assert told_apart([summary, like(model=other)]) == (f"{name}, weights 01234567", f"{name}, weights ffffffff")
-    assert told_apart([summary, like(source={"name": "train/"})]) == (f"{name}, on set0/", f"{name}, on train/")
-    assert told_apart([summary, like(input=None)]) == (f"{name}, 224 × 224 px", f"{name}, own aspect")
-    assert told_apart([summary, summary]) == (f"{name} (1)", f"{name} (2)")
-    three = told_apart([summary, like(model=other), like(model=other)])
-    assert three == (f"{name}, weights 01234567", f"{name}, weights ffffffff (1)", f"{name}, weights ffffffff (2)")
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ({"name": "val/", "kind": "folder"}, "val/"),
-        ({"kind": "folder", "path": "/data/val"}, "/data/val"),
-        ({"kind": "glob", "path": "/data", "pattern": "*.png"}, "/data *.png"),
-        ({"kind": "datasets", "path": "org/name", "split": "test"}, "org/name test"),
-        ({"kind": "parquet", "paths": ["a.parquet"]}, "a.parquet"),
-        ({"kind": "webdataset", "paths": ["a.tar", "b.tar", "c.tar"]}, "a.tar and 2 more"),
-        ({"kind": "joined", "parts": [{"path": "a"}, {"kind": "sequence"}]}, "a and a sequence in Python"),
-        ({}, "an unknown source"),
-    ],
-)
-def test_sources_have_words(summary, source, words):
-    assert replace(summary, settings={**summary.settings, "source": source}).source == words
-
-
-def test_reservations_name_what_differs(summary):
-    assert reservations([summary, summary]) == ()
-    other = replace(summary, images_digest="0" * 64)
-    assert "different images" in reservations([summary, other])[0]
-    columns = {**summary.columns, "entropy": replace(summary.columns["entropy"], convention="in bits")}
-    assert reservations([summary, replace(summary, columns=columns)]) == (
-        "entropy is not of one convention in all models.",
-    )
-    wider = replace(summary, settings={**summary.settings, "input": [384, 384]})
-    assert "inputs differ in size" in reservations([summary, wider])[0]
-    unfinished = reservations([replace(summary, complete=False, shards_done=3)])
-    assert unfinished == ("vit_toy_patch16_224 is unfinished: 3 of 4 shards, 61 images.",)
+def test_classes_of_fewer_than_ten_images_have_no_interval():
+    classes = summarize(in_pieces(replace(UNEVEN, images=29)), replicates=100).columns["distance"].classes
+    np.testing.assert_array_equal(classes.images, [10, 10, 9])
+    for part in (classes.overall.low, classes.overall.high, classes.layers.low):
+        assert np.isfinite(part[:2]).all()
+        assert np.isnan(part[2]).all()
+    assert np.isfinite(classes.overall.mean).all()

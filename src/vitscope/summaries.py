@@ -1,8 +1,8 @@
 """What a survey comes to: means over images with their intervals. NumPy alone; nothing is read or drawn here."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ClassMeans:
-    """The means of each class of images, by label in sorted order."""
+    """The means of each class of images, by label in sorted order; no intervals for classes of few images."""
 
     labels: tuple[str, ...]
     images: Int[np.ndarray, " classes"]
@@ -52,6 +52,12 @@ class ColumnSummary:
     deviation: Float[np.ndarray, "layers heads"]
     uniform: Float[np.ndarray, " layers"] | None = None  # what uniform attention would have
     classes: ClassMeans | None = None  # None where images have no labels
+
+    def __repr__(self) -> str:
+        layers, heads = self.heads.mean.shape
+        _, unit, mean, interval = _row(self)
+        words = " ".join(part for part in ("mean", mean, unit, f"[{interval}]" if interval else "") if part)
+        return f"ColumnSummary({self.name!r}, {layers} layers × {heads} heads, {words})"
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,9 @@ class Alignment:
 
     measure: str
     convention: str
-    minibatches: int
+    minibatches: int  # of four images or more
     values: Float[np.ndarray, "layers layers"]
+    minibatch: int | None = None  # images of a whole one; None where the plan does not say
 
 
 @dataclass(frozen=True)
@@ -124,32 +131,42 @@ class Summary:
         return str(self.settings["model"].get("weights_sha256") or "unknown")[:12]
 
     @property
+    def random(self) -> bool:
+        """Whether the weights are random ones, of a model that was never trained."""
+        return self.settings["model"].get("weights") == "random"
+
+    @property
     def source(self) -> str:
-        """What the images came from."""
-        return _source_name(self.settings.get("source") or {})
+        """What the images came from, with the whole path of a folder or file."""
+        return _source_name(self.settings.get("source") or {}, str)
+
+    @property
+    def source_name(self) -> str:
+        """The same to be shown around: of an absolute path the last part."""
+        return _source_name(self.settings.get("source") or {}, _last_part)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for JSON: arrays are lists, NaN is null."""
-        return _plain(self)
+        similarities = [{**_plain(one), "layers": _plain(one.layers)} for one in self.similarities]
+        return {**_plain(self), "similarities": similarities}
 
+    def __repr__(self) -> str:
+        """Model, images and measures; `str` gives the means, too."""
+        names = [measure["name"] for measure in self.settings["measures"]]
+        return f"Summary({self._heading}; {', '.join(names)})"
 
-def told_apart(summaries: Sequence[Summary]) -> tuple[str, ...]:
-    """A title for each: the model's name, and where names coincide what else tells them apart, or a number."""
-    titles = [summary.model for summary in summaries]
-    for tell in (_weights_words, _source_words, _input_words):
-        again = Counter(titles)
-        words = [tell(summary) for summary in summaries]
-        for title in [title for title, count in again.items() if count > 1]:
-            places = [i for i, other in enumerate(titles) if other == title]
-            if len({words[i] for i in places}) > 1:
-                for i in places:
-                    titles[i] = f"{title}, {words[i]}"
-    numbers: Counter[str] = Counter()
-    again = Counter(titles)
-    for i, title in enumerate(titles):
-        numbers[title] += 1
-        titles[i] = f"{title} ({numbers[title]})" if again[title] > 1 else title
-    return tuple(titles)
+    def __str__(self) -> str:
+        """A line a column: its name, unit, and mean over all heads of all layers, with the interval."""
+        level = f"{self.confidence * 100:g}% interval"
+        rows = [("measure", "unit", "mean", level), *(_row(column) for column in self.columns.values())]
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in rows]
+        return "\n".join([self._heading, *(lines if self.columns else [])])
+
+    @property
+    def _heading(self) -> str:
+        unfinished = "" if self.complete else f", unfinished: {self.shards_done} of {self.shards_total} shards"
+        return f"{self.model}{', random weights' if self.random else ''}: {self.images:,} images{unfinished}"
 
 
 def with_column(summaries: Sequence[Summary], name: str) -> list[Summary]:
@@ -161,51 +178,32 @@ def with_column(summaries: Sequence[Summary], name: str) -> list[Summary]:
     return having
 
 
-def reservations(summaries: Sequence[Summary]) -> tuple[str, ...]:
-    """What a reader must know before comparing these, a sentence each."""
-    out: list[str] = []
-    for title, summary in zip(told_apart(summaries), summaries, strict=True):
-        if not summary.complete:
-            done = f"{summary.shards_done} of {summary.shards_total} shards"
-            out.append(f"{title} is unfinished: {done}, {summary.images:,} images.")
-        out += [f"{title}: {note}" for note in summary.notes]
-    if len({summary.images_digest for summary in summaries}) > 1:
-        out.append("The models were measured on different images: differences between them may be the images'.")
-    if len({str(summary.settings.get("input")) for summary in summaries}) > 1:
-        out.append("The models' inputs differ in size: distances in pixels do not compare directly.")
-    names = dict.fromkeys(name for summary in summaries for name in summary.columns)
-    out += [f"{name} is not of one convention in all models." for name in names if not _one_convention(name, summaries)]
-    return tuple(out)
+def _row(column: ColumnSummary) -> tuple[str, str, str, str]:
+    """Name, unit, and the overall mean with its interval, if it has one."""
+    overall = column.overall
+    mean, low, high = (f"{float(part):#.4g}".replace("-", "−") for part in (overall.mean, overall.low, overall.high))
+    return column.name, column.unit, mean, f"{low} to {high}" if np.isfinite(overall.low) else ""
 
 
-def _one_convention(name: str, summaries: Sequence[Summary]) -> bool:
-    found = [summary.columns[name] for summary in summaries if name in summary.columns]
-    return len({(column.convention, column.unit) for column in found}) == 1
-
-
-def _weights_words(summary: Summary) -> str:
-    return f"weights {summary.weights[:8]}"
-
-
-def _source_words(summary: Summary) -> str:
-    return f"on {summary.source}"
-
-
-def _input_words(summary: Summary) -> str:
-    size = summary.settings.get("input")
-    return "own aspect" if size is None else f"{size[0]} × {size[1]} px"
-
-
-def _source_name(source: Mapping[str, Any]) -> str:
-    """A source's settings in a few words: its name, its path or paths, or what kind of thing it is."""
+def _source_name(source: Mapping[str, Any], named: Callable[[str], str]) -> str:
+    """A source's settings in a few words: its name, its path or paths as `named`, or what kind of thing it is."""
     if found := source.get("name") or source.get("path"):
-        return " ".join(str(part) for part in (found, source.get("pattern"), source.get("split")) if part)
+        return " ".join(str(part) for part in (named(str(found)), source.get("pattern"), source.get("split")) if part)
     if parts := source.get("parts"):
-        return " and ".join(_source_name(part) for part in parts)
+        return " and ".join(_source_name(part, named) for part in parts)
     if paths := source.get("paths"):
-        return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
+        first = named(str(paths[0]))
+        return first if len(paths) == 1 else f"{first} and {len(paths) - 1:,} more"
     kind = source.get("kind")
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} in Python" if kind else "an unknown source"
+
+
+def _last_part(path: str) -> str:
+    """Of an absolute path of any system the last part; anything else as it is."""
+    for form in (PurePosixPath(path), PureWindowsPath(path)):
+        if form.is_absolute():
+            return form.name or path
+    return path
 
 
 def _plain(value: Any) -> Any:

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from comparison.legible import require_legible
 from survey_runs import MEASURES, UNEVEN
 from vitscope.errors import ArgumentError
-from vitscope.render.surveys.classes import classes_figure, draw_classes, outermost
+from vitscope.render.surveys.classes import classes_figure, draw_classes
 from vitscope.render.surveys.curves import curves_figure, similarity_figure
 from vitscope.render.surveys.depth import depth_figure, draw_depth
 from vitscope.render.surveys.maps import head_maps_figure, maps_figure
@@ -19,8 +18,8 @@ from vitscope.render.surveys.matrices import alignment_figure, head_matrices_fig
 from vitscope.render.surveys.plates import plates
 from vitscope.render.surveys.ranked import draw_ranked, outer_layers, ranked_figure
 from vitscope.render.surveys.sheets import MODEL_COLOURS, limits
+from vitscope.render.surveys.telling import told_apart
 from vitscope.render.surveys.words import column_words, titles_of
-from vitscope.summaries import MeanMap, told_apart
 
 
 def caption(figure):
@@ -159,88 +158,6 @@ def test_a_model_keeps_its_colour_where_another_lacks_the_column(made, summary):
 def test_models_beyond_the_palette_are_told_apart_by_dashes(made):
     lines = curves_figure([made()] * 9).axes[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 9
-
-
-def test_mean_maps_are_drawn_as_they_are(summary, four):
-    figure = maps_figure([summary])
-    (axes,) = figure.axes
-    np.testing.assert_array_equal(axes.images[0].get_array(), summary.maps[0].values)
-    assert axes.images[0].get_clim() == (summary.maps[0].values.min(), summary.maps[0].values.max())
-    assert axes.get_title(loc="left") == "vit_toy_patch16_224\n7 × 11 patches, 61 images"
-    (bar,) = axes.child_axes
-    assert [text.get_text() for text in bar.get_yticklabels()][-1] == f"{summary.maps[0].values.max():.2g}"
-    heads = [four[1].maps[1].values.mean(0), *four[1].maps[1].values]
-    figure = head_maps_figure(four[1])
-    assert len(figure.axes) == 13
-    for axes, values in zip(figure.axes, heads, strict=True):
-        np.testing.assert_array_equal(axes.images[0].get_array(), values)
-    assert {axes.images[0].get_clim() for axes in figure.axes[1:]} == {
-        (0, heads[1:][np.argmax([h.max() for h in heads[1:]])].max())
-    }
-    assert figure.axes[0].images[0].get_clim() == (0, heads[0].max())
-    assert [len(axes.child_axes) for axes in figure.axes] == [1, 1] + [0] * 11
-    assert len(maps_figure(four, "heatmaps").axes) == 4
-
-
-def test_many_grids_are_cut_to_the_commonest(summary):
-    grids = tuple(MeanMap("rollout", "rollout", "", 20 - i, np.full((3, 3 + i), 0.5)) for i in range(11))
-    figure = maps_figure([replace(summary, maps=grids)])
-    assert len(figure.axes) == 8
-    assert "Of each model the 8 grids with most images are shown." in caption(figure)
-    require_legible(figure)
-
-
-def test_matrices_are_drawn_as_they_are(summary):
-    (axes,) = alignment_figure([summary]).axes
-    np.testing.assert_array_equal(axes.images[0].get_array(), summary.alignments[0].values)
-    assert axes.images[0].get_clim() == (0, 1)
-    assert axes.images[0].origin == "lower"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("layer", "layer")
-    figure = head_matrices_figure(summary)
-    values = summary.similarities[0].values
-    for layer, (axes, heads) in enumerate(zip(figure.axes, UNEVEN.heads, strict=True)):
-        np.testing.assert_array_equal(axes.images[0].get_array(), values[layer, :heads, :heads])
-        assert axes.images[0].get_clim() == (0, np.nanmax(values))
-    assert [len(axes.child_axes) for axes in figure.axes] == [0, 0, 0, 0, 1]
-    (axes,) = similarity_figure([summary]).axes
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), summary.similarities[0].layers)
-
-
-def test_classes_are_in_order_with_their_intervals(made):
-    one = made(images=400, classes=47)
-    classes = one.columns["distance"].classes
-    (axes,) = classes_figure([one]).axes
-    dots = np.asarray(axes.collections[1].get_offsets())
-    order = np.argsort(classes.overall.mean)
-    shown = np.concatenate([order[:10], order[-10:]])
-    np.testing.assert_allclose(dots[:, 0], classes.overall.mean[shown])
-    np.testing.assert_array_equal(dots[:, 1], [*range(10), *range(11, 21)])
-    np.testing.assert_allclose(
-        segments(axes.collections[0])[:, :, 0], np.stack([classes.overall.low, classes.overall.high], 1)[shown]
-    )
-    words = [text.get_text() for text in axes.get_yticklabels()]
-    assert words[0] == f"{classes.labels[shown[0]]} ({classes.images[shown[0]]})"
-    assert words[-1] == "… 27 more …"
-    assert axes.lines[0].get_xdata()[0] == pytest.approx(float(one.columns["distance"].overall.mean))
-    layer = draw_classes(Figure().subplots(), one.columns["distance"], layer=2)
-    np.testing.assert_allclose(
-        np.asarray(layer.collections[1].get_offsets())[:, 0],
-        np.sort(classes.layers.mean[:, 2])[[*range(10), *range(-10, 0)]],
-    )
-    assert "heads of layer 2" in caption(classes_figure([one], layer=2))
-
-
-def test_classes_of_few_images_are_left_out(summary):
-    column = summary.columns["distance"]
-    few = replace(column.classes, images=np.array([12, 5, 12, 6, 12]))  # half the median is 6
-    axes = draw_classes(Figure().subplots(), replace(column, classes=few))
-    words = [text.get_text() for text in axes.get_yticklabels()]
-    assert sorted(words) == ["class 0 (12)", "class 2 (12)", "class 3 (6)", "class 4 (12)"]
-
-
-def test_outermost_classes():
-    np.testing.assert_array_equal(outermost(np.array([3.0, np.nan, 1, 2])), [2, 3, 0])
-    assert outermost(np.arange(21.0)).tolist() == [*range(10), *range(11, 21)]
 
 
 def test_what_was_not_measured_is_not_drawn(made, summary):

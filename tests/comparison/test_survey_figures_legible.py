@@ -12,12 +12,12 @@ from vitscope.render.surveys.classes import classes_figure
 from vitscope.render.surveys.depth import depth_figure
 from vitscope.render.surveys.plates import plates
 from vitscope.render.surveys.sheets import MODEL_COLOURS
+from vitscope.render.surveys.telling import told_apart
 from vitscope.render.surveys.words import titles_of
-from vitscope.summaries import told_apart
 
 
 def test_figures_of_one_model_are_legible(summary, made):
-    twelve = made(heads=[12] * 12, images=113, classes=30, grid=(14, 14), model=LONG, level=900.0)
+    twelve = made(heads=[12] * 12, images=331, classes=30, grid=(14, 14), model=LONG, level=900.0)
     for plate in [*plates([summary]), *plates([twelve]), *plates([made(heads=[1], classes=0)])]:
         require_legible(plate.draw())
 

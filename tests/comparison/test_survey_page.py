@@ -12,7 +12,8 @@ import pytest
 
 from survey_runs import UNEVEN
 from vitscope.render.style import png_of
-from vitscope.render.surveys import page
+from vitscope.render.surveys import facts, page
+from vitscope.render.surveys import plates as plates_module
 from vitscope.render.surveys.plates import plates
 from vitscope.render.surveys.tables import CLASS_HEADER, HEADER, write_class_table, write_json, write_table
 
@@ -152,3 +153,34 @@ def test_pictures_have_the_width_of_a_page(four):
         image = mpl.image.imread(io.BytesIO(png_of(plate.draw(), dpi=50)))
         assert image.shape[1] == 360
         assert 40 < image.shape[0] < 900
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_picture_says_where_its_numbers_are(summary, tmp_path):
+    write_json([summary], tmp_path / "summary.json")
+    (model,) = json.loads((tmp_path / "summary.json").read_text("utf-8"))["models"]
+    parsed = Tags("".join(page.page_parts([summary])))
+    said = [attrs["alt"].partition("; its numbers are in the ")[2] for tag, attrs in parsed.tags if tag == "img"]
+    assert said == ["tables below"] * 6 + ["file summary.json"] * 5
+    assert model["maps"][0]["values"] == summary.maps[0].values.tolist()
+    assert model["alignments"][0]["values"] == summary.alignments[0].values.tolist()
+    assert model["similarities"][0]["layers"][:4] == summary.similarities[0].layers[:4].tolist()
+
+
+@pytest.mark.usefixtures("quick")
+def test_classes_that_the_page_has_no_room_for_are_in_their_file(summary, monkeypatch):
+    for module in (facts, plates_module):
+        monkeypatch.setattr(module, "MOST_CLASSES", 4)
+    text = "".join(page.page_parts([summary]))
+    assert 'by class; its numbers are in the file classes.csv"' in text
+    assert "1 more are in classes.csv." in text
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_page_says_why_there_is_no_figure(made, tmp_path):
+    few = made(images=31)
+    text = "".join(page.page_parts([few]))
+    sentence = "No figure of linear CKA between layers for vit_toy_patch16_224: fewer than 4 images in every minibatch."
+    assert f'<p class="note">{sentence}</p>' in text
+    write_json([few], tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text("utf-8"))["absent"] == [sentence]

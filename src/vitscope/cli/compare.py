@@ -12,7 +12,8 @@ from vitscope.cli.words import DONE
 from vitscope.errors import ArgumentError, RunError
 from vitscope.images.naming import printable
 from vitscope.render.surveys.folder import FORMATS, is_own, require_formats, write_comparison
-from vitscope.summaries import Summary, reservations, told_apart
+from vitscope.render.surveys.telling import reservations, told_apart
+from vitscope.summaries import Summary
 from vitscope.surveys.run import Run, open_run
 from vitscope.surveys.summary import summarize
 from vitscope.writing import require_free_folder

@@ -165,7 +165,8 @@ def _classes(tally: _Tally, images: Census, bootstrap: _Bootstrap) -> ClassMeans
         if groups not in drawn:
             drawn[groups] = bootstrap.draws(groups)
         sums, counts = tally.class_groups.sums[start:stop], tally.class_groups.counts[start:stop]
-        by_class.append(_of_class(sums, counts, drawn[groups], bootstrap.confidence, enough=size >= _LEAST_OF_CLASS))
+        enough = bool(size >= _LEAST_OF_CLASS)
+        by_class.append(_of_class(sums, counts, drawn[groups], bootstrap.confidence, enough=enough))
     per_layer, overall = zip(*by_class, strict=True)
     return ClassMeans(
         labels=images.labels,

@@ -44,7 +44,7 @@ def similarity_figure(
     models = [summaries[place] for place in places]
     text = (
         f"{capital(matrices[0].convention)}. Mean over the pairs of different heads of a layer; layers "
-        f"of one head have none. No interval: of these matrices a run keeps the sum alone. {origin(models)}"
+        f"of one head have none. No interval: of these matrices a run keeps the sum alone. {origin(models, measure)}"
     )
     figure, axes = _sheet(summaries, places, text, written=caption)
     draw_curves(axes, [_without_interval(found.layers) for found in matrices], places)
@@ -78,7 +78,7 @@ def curves_caption(summaries: Sequence[Summary], column: str) -> str:
     columns = [summary.columns[column] for summary in summaries]
     return (
         f"{conventions(columns)} Mean over the heads of a layer; bands: {interval_words(summaries)}, where they are "
-        f"wider than the line. {origin(summaries)}"
+        f"wider than the line. {origin(summaries, column)}"
     ).strip()
 
 

@@ -60,7 +60,7 @@ def depth_caption(summaries: Sequence[Summary], column: str) -> str:
     return (
         f"{conventions(columns)} A dot is a head's mean over images, the bar on it its interval "
         f"({interval_words(summaries)}); heads stand side by side in their order, line: mean over heads{uniform}. "
-        f"{origin(summaries)}"
+        f"{origin(summaries, column)}"
     ).strip()
 
 

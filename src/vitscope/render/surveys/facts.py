@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from vitscope.render.surveys.plates import MOST_CLASSES
 from vitscope.render.surveys.words import axis_words, capital, titles_of
 from vitscope.summaries import ColumnSummary, Estimate, Summary
-
-_MOST_CLASSES = 200  # rows of a table of classes; the rest is in classes.csv
 
 
 def facts_table(summaries: Sequence[Summary]) -> str:
@@ -44,6 +43,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "model", str(model["name"])
     yield "class", str(model.get("class", "–"))
     yield "parameters", f"{model.get('parameters', 0):,}, {model.get('dtype', '')}"
+    yield "weights", "random: never trained" if summary.random else str(model.get("weights") or "unknown")
     yield "weights (SHA-256)", str(model.get("weights_sha256") or "unknown")
     yield "layers", f"{len(settings['layers'])}, heads: {_heads(settings['layers'])}"
     yield "images", f"{summary.images:,} of {summary.source}, {summary.failed:,} failed"
@@ -51,7 +51,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "run", f"complete, {done}" if summary.complete else f"unfinished: {done}"
     size = settings.get("input")
     yield "input", "each picture's own aspect" if size is None else f"{size[0]} × {size[1]} px (height × width)"
-    yield "preprocessing", _flat(settings.get("preprocessing"))
+    yield "preprocessing", _preprocessing(settings.get("preprocessing"))
     for measure in settings["measures"]:
         yield f"convention: {measure['name']}", str(measure.get("convention") or "–")
     yield (
@@ -71,6 +71,17 @@ def _fact(values: Sequence[str]) -> list[str]:
 def _heads(layers: Sequence[dict[str, Any]]) -> str:
     counts = [layer["heads"] for layer in layers]
     return str(counts[0]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
+
+
+def _preprocessing(settings: Any) -> str:
+    """Of a whole picture only what is done to it: the crop's size, resizing and place do not apply."""
+    if not isinstance(settings, dict) or settings.get("fit") != "whole":
+        return _flat(settings)
+    height, width = settings["size"]
+    sides = " × ".join(map(str, settings.get("multiple", (1, 1))))
+    kept = {name: settings[name] for name in ("interpolation", "mean", "std") if name in settings}
+    area = f"about the area of {height} × {width} px, sides multiples of {sides} px"
+    return f"the whole picture at its own aspect, {area}, {_flat(kept)}"
 
 
 def _flat(value: Any) -> str:
@@ -108,9 +119,9 @@ def _by_class(column: ColumnSummary) -> str:
         [escape(label), f'<td class="number">{int(images):,}</td>', _cell(classes.overall, place)]
         for place, (label, images) in enumerate(zip(classes.labels, classes.images, strict=True))
     ]
-    rest = len(rows) - _MOST_CLASSES
+    rest = len(rows) - MOST_CLASSES
     more = f'<p class="note">{rest:,} more are in classes.csv.</p>' if rest > 0 else ""
-    return _table(["class", _head("images"), _head("mean over all heads")], rows[:_MOST_CLASSES]) + more
+    return _table(["class", _head("images"), _head("mean over all heads")], rows[:MOST_CLASSES]) + more
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from vitscope.render.style import png_of
 from vitscope.render.surveys.facts import facts_table, numbers_tables
-from vitscope.render.surveys.plates import Plate, plates
+from vitscope.render.surveys.plates import Plate, absences, plates
+from vitscope.render.surveys.telling import reservations
 from vitscope.render.surveys.words import counted, titles_of
-from vitscope.summaries import Summary, reservations
+from vitscope.summaries import Summary
 
 _DPI = 200  # of 7.2 inches: 1440 pixels, sharp on dense screens
 
@@ -38,6 +39,7 @@ def page_parts(summaries: Sequence[Summary]) -> Iterator[str]:
     yield '<h2 id="figures">Figures</h2>\n'
     for plate in drawn:
         yield _figure(plate)
+    yield "".join(f'<p class="note">{escape(sentence)}</p>\n' for sentence in absences(summaries))
     yield f'<h2 id="numbers">Numbers</h2>\n{numbers_tables(summaries)}</main>\n</body>\n</html>\n'
 
 
@@ -48,7 +50,7 @@ def _title(summaries: Sequence[Summary]) -> str:
 def _lead(summaries: Sequence[Summary]) -> str:
     counts = sorted({summary.images for summary in summaries})
     images = counted(counts[0], "image") if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,} images"
-    sources = list(dict.fromkeys(summary.source for summary in summaries))
+    sources = list(dict.fromkeys(summary.source_name for summary in summaries))
     return f"Where attention goes, as a mean over {images} of {', '.join(sources)}: {', '.join(titles_of(summaries))}."
 
 
@@ -72,7 +74,7 @@ def _figure(plate: Plate) -> str:
     name, title, caption = escape(plate.name), escape(plate.title), escape(str(figure.get_label()))
     return (
         f'<figure id="{name}"><h3>{title}</h3><div class="wide picture" tabindex="0" role="group" aria-label="{title}">'
-        f'<img src="data:image/png;base64,{data}" alt="{title}; its numbers are in the tables below"></div>'
+        f'<img src="data:image/png;base64,{data}" alt="{title}; {escape(plate.numbers)}"></div>'
         f"<figcaption>{caption}</figcaption></figure>\n"
     )
 

@@ -82,7 +82,7 @@ def ranked_caption(summaries: Sequence[Summary], column: str) -> str:
     uniform = "; dashed: uniform attention" if any(one.uniform is not None for one in columns) else ""
     return (
         f"{conventions(columns)} The heads of the two lowest (blue) and the two highest (orange) layers, each layer "
-        f"sorted by itself, with {interval_words(summaries)}{uniform}. {origin(summaries)}"
+        f"sorted by itself, with {interval_words(summaries)}{uniform}. {origin(summaries, column)}"
     ).strip()
 
 

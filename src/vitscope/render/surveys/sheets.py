@@ -8,6 +8,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -20,6 +22,8 @@ _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))  # one a round 
 _LAST_COLOUR = 0.9  # of the colour map: the rest is too pale for dots on white
 _CAPTION_LETTERS = 136  # a line: hexadecimal digits, of which these captions are full, are wide
 _HEAD = 0.06  # inches above the first row
+_BAR = 0.36  # the same, with a bar of colours there
+BAR = "colours"  # the label of the bar's axes
 GRID_LINES = "#e6e6e6"
 
 
@@ -41,13 +45,22 @@ class Panels:
 
 
 def sheet(
-    panels: Panels, count: int, caption: str, *, written: bool, legend: Sequence[tuple[Line2D, str]] = ()
+    panels: Panels,
+    count: int,
+    caption: str,
+    *,
+    written: bool,
+    legend: Sequence[tuple[Line2D, str]] = (),
+    scale: tuple[Normalize, str] | None = None,
 ) -> tuple[ReadyFigure, list[Axes]]:
-    """A figure with `count` panels' axes, row by row; its label is the caption, `written` at its foot or not."""
+    """A figure with `count` panels' axes, row by row; its label is the caption, `written` at its foot or not.
+
+    `scale`: of the colours of all panels, and what they show, for a bar at the head.
+    """
     rows = -(-count // panels.columns)
     lines = textwrap.wrap(drawable(caption), _CAPTION_LETTERS) if written else []
     foot = 0.135 * len(lines) + 0.18 if lines else 0.0
-    head = 0.08 + 0.16 * len(legend) if legend else _HEAD
+    head = 0.08 + 0.16 * len(legend) if legend else _BAR if scale else _HEAD
     row = panels.above + panels.height + panels.below
     total = head + rows * row + foot
     figure = ReadyFigure(figsize=(WIDTH, total))
@@ -60,6 +73,8 @@ def sheet(
         axes.append(figure.add_axes((left / WIDTH, bottom / total, *size)))
     if legend:
         _write_legend(figure, legend, panels.left, total)
+    if scale:
+        _draw_bar(figure, *scale, panels.left, total)
     figure.set_label(caption)
     if lines:
         style: dict[str, Any] = {"fontsize": 6.5, "color": FAINT, "va": "bottom", "linespacing": 1.35}
@@ -81,6 +96,34 @@ def _write_legend(figure: ReadyFigure, legend: Sequence[tuple[Line2D, str]], lef
         labelspacing=0.45,
         handlelength=2.2,
     )
+
+
+def _draw_bar(figure: ReadyFigure, scale: Normalize, words: str, left: float, total: float) -> None:
+    """The colours lying at the head, numbers beneath them and what they are of at their right."""
+    width, height = 1.5 / WIDTH, 0.08 / total
+    bar = figure.add_axes(((left + 0.06) / WIDTH, 1 - 0.16 / total, width, height), label=BAR)
+    colours = figure.colorbar(ScalarMappable(scale, COLOUR_MAP), cax=bar, orientation="horizontal")
+    ticks = bar_ticks(float(scale.vmin or 0), float(scale.vmax or 0))
+    colours.set_ticks(ticks, labels=tick_words(ticks))
+    colours.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.tick_params(length=2, pad=1.5)
+    bar.text(1.06, 0.5, words, transform=bar.transAxes, va="center")
+
+
+def bar_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`, three to five of them."""
+    found = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    return [float(tick) + 0.0 for tick in found if low - slack <= tick <= high + slack]
+
+
+def tick_words(ticks: Sequence[float]) -> list[str]:
+    """All with as many decimals as tell neighbours apart."""
+    for decimals in range(12):
+        words = [f"{tick:.{decimals}f}" for tick in ticks]
+        if all(abs(float(word) - tick) <= 1e-6 * abs(tick) for word, tick in zip(words, ticks, strict=True)):
+            return words
+    return [f"{tick:g}" for tick in ticks]
 
 
 def model_style(place: int) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vitscope.summaries import Estimate, Summary, reservations, told_apart
+from vitscope.render.surveys.plates import absences
+from vitscope.render.surveys.telling import reservations, told_apart
+from vitscope.summaries import Estimate, Summary
 
 HEADER = ("model", "measure", "layer", "head", "mean", "low", "high", "images")
 CLASS_HEADER = ("model", "measure", "label", "layer", "head", "mean", "low", "high", "images")
@@ -33,7 +35,7 @@ def write_json(summaries: Sequence[Summary], path: Path) -> None:
     models = [
         {"title": title, **summary.to_json()} for title, summary in zip(told_apart(summaries), summaries, strict=True)
     ]
-    report = {"format": 1, "reservations": reservations(summaries), "models": models}
+    report = {"format": 1, "reservations": reservations(summaries), "absent": absences(summaries), "models": models}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from vitscope.images.naming import printable
 from vitscope.render.style import drawable, shorten
-from vitscope.summaries import ColumnSummary, Summary, reservations, told_apart
+from vitscope.render.surveys.telling import RANDOM, reservations, told_apart
+from vitscope.summaries import ColumnSummary, Summary
 
 _NAMES = {
     "distance": "mean attention distance",
@@ -64,30 +65,38 @@ def interval_words(summaries: Sequence[Summary]) -> str:
     return f"{level} percentile bootstrap intervals over images"
 
 
-def origin(summaries: Sequence[Summary]) -> str:
-    """Models, weights, images and versions, and what to beware of, for the end of a caption."""
+def origin(summaries: Sequence[Summary], measure: str | None = None) -> str:
+    """Models, weights, images and versions, and what to beware of in a measure, for the end of a caption."""
     models = "; ".join(
-        f"{title} (weights {summary.weights}, {images_words(summary)})"
+        f"{title} ({', '.join([*_weights_words(summary, title), images_words(summary)])})"
         for title, summary in zip(titles_of(summaries), summaries, strict=True)
     )
     versions = sorted({str(summary.settings["versions"]["vitscope"]) for summary in summaries})
     return " ".join(
         [
-            *reservations(summaries),
+            *reservations(summaries, measure),
             f"Model{'s' if len(summaries) > 1 else ''}: {models}. vitscope {', '.join(versions)}.",
         ]
+    )
+
+
+def _weights_words(summary: Summary, title: str) -> list[str]:
+    """What the title does not say of the weights."""
+    random = summary.random and RANDOM not in title
+    return (
+        [f"{RANDOM if random else 'weights'} {summary.weights}"] if random or summary.weights[:8] not in title else []
     )
 
 
 def images_words(summary: Summary) -> str:
     """How many images, and of what."""
     failed = f", {summary.failed:,} failed" if summary.failed else ""
-    return f"{counted(summary.images, 'image')} of {shorten(printable(summary.source), 40)}{failed}"
+    return f"{counted(summary.images, 'image')} of {shorten(printable(summary.source_name), 40)}{failed}"
 
 
-def counted(number: int, thing: str) -> str:
+def counted(number: int, thing: str, things: str = "") -> str:
     """ "1 image", "5,000 images"."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def conventions(columns: Sequence[ColumnSummary]) -> str:
