@@ -15,7 +15,7 @@ from toys import SPELLINGS, ToyViT
 from vitscope.attention.bias import DenseBias
 from vitscope.attention.recorder import Expected, Recorder
 from vitscope.attention.tap import Tap
-from vitscope.errors import CaptureError, NotFiniteError, VerificationError
+from vitscope.errors import CaptureError, LimitError, NotFiniteError, VerificationError
 
 
 def record(model, images, expected=None, **options) -> Recorder:
@@ -212,7 +212,7 @@ def test_a_bias_shared_by_layers_is_kept_once():
 
 
 def test_what_grows_with_the_square_is_limited():
-    with pytest.raises(CaptureError, match="raise limit_bytes"):
+    with pytest.raises(LimitError, match="raise limit_bytes"):
         record(ToyViT(toys.capped).eval(), torch.randn(1, 3, 12, 20), limit_bytes=toys.HEADS * 16 * 16 * 4)
 
 

@@ -10,10 +10,11 @@
     │   └── MissingLibraryError  an optional library that is not installed
     ├── CaptureError         attention that cannot be seen
     │   ├── NoAttentionError     nothing was captured at all
+    │   ├── LimitError           what must be kept of the attention takes more than the limit
     │   ├── NotFiniteError       NaN or infinity in weights, input or activations
     │   └── VerificationError    recomputed attention differs from the model's own
     ├── LayoutError          tokens that do not stand where they should
-    ├── SourceError          images for a survey that cannot be listed
+    ├── SourceError          images for a survey that cannot be listed, or no longer be read
     ├── RunError             a survey's run that cannot be opened, or not be gone on with
     └── OutputError          a result that cannot be written
 
@@ -61,6 +62,10 @@ class NoAttentionError(CaptureError):
     """The forward pass ended without a single attention call seen."""
 
 
+class LimitError(CaptureError):
+    """What must be kept of the attention takes more than the limit; fewer images at once take less."""
+
+
 class NotFiniteError(CaptureError):
     """NaN or infinity stands in the weights, the input or the activations."""
 
@@ -74,7 +79,7 @@ class LayoutError(VitscopeError):
 
 
 class SourceError(VitscopeError):
-    """The images of a survey cannot be listed."""
+    """The images of a survey cannot be listed, or can no longer be read."""
 
 
 class RunError(VitscopeError):

@@ -13,7 +13,7 @@ from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.attention.verify import Verification, verify
-from vitscope.errors import CaptureError, NotFiniteError
+from vitscope.errors import CaptureError, LimitError, NotFiniteError
 
 _PREFIX_ROWS = 2
 _PATCH_ROWS = 6
@@ -154,7 +154,7 @@ class Recorder(Observer):
     def _count(self, nbytes: int, event: AttentionEvent, what: str) -> None:
         self._square_bytes += nbytes
         if self._square_bytes > self._limit_bytes:
-            raise CaptureError(
+            raise LimitError(
                 f"layer {event.name!r} attends with {what} of {nbytes / 2**20:.0f} MiB, which takes what must be "
                 f"kept to {self._square_bytes / 2**20:.0f} MiB; the limit is {self._limit_bytes / 2**20:.0f} MiB. "
                 "Show fewer images at once or a smaller input, or raise limit_bytes"
