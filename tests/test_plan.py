@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import vitscope
-from toys import ToyViT
-from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout
+from toys import ToyViT, fused_masked
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout, observing
 from vitscope.attention.kernels import choice
 from vitscope.attention.kernels.choice import Choice, choose
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
-from vitscope.errors import ArgumentError
+from vitscope.errors import ArgumentError, LimitError
 from vitscope.measures.needs import EVERYTHING, Needs
 from vitscope.measures.plan import Facts, LayerFacts, plan
+from vitscope.observing import plan_pass
 
 BOTH = frozenset({"numba", "triton"})
 GIGABYTE = 10**9
@@ -127,3 +128,25 @@ def test_what_cannot_be_imported_is_told_in_its_own_words(monkeypatch):
     monkeypatch.setattr(choice, "import_module", refuse)
     assert choice._trouble_of("compiled") == "cannot cache function"
     choice._trouble_of.cache_clear()
+
+
+def test_what_an_image_may_store_depends_on_no_batch(monkeypatch):
+    scope = vitscope.wrap(ToyViT().eval())
+    traced, like = scope.trace((8, 12)), torch.zeros(())
+    one = plan_pass(traced, 1, like, [Rollout()], 2**30).facts.fused_bytes
+    monkeypatch.setattr(observing, "_free_bytes", lambda like: 0)
+    for images in (1, 7, 61):
+        assert plan_pass(traced, images, like, [Rollout()], 1, one).fusion == "mean"
+        assert plan_pass(traced, images, like, [Rollout()], 2**30, one - 1).fusion is None
+        assert plan_pass(traced, images, like, [Rollout()], 2**30).fusion is None  # no memory is free
+
+
+def test_what_is_stored_counts_for_the_images_that_are_shown():
+    """A mask of 7 × 7 bytes or more is kept beside it, of the layer whose heatmaps are asked for."""
+    scope = vitscope.wrap(ToyViT(fused_masked).eval())
+    one = plan_pass(scope.trace((8, 12)), 1, torch.zeros(()), [Rollout()], 2**30).facts.fused_bytes
+    options = {"batch_size": 61, "limit_bytes": 7 * one, "image_bytes": one}
+    see = scope.observer([Rollout(), Heatmaps()], **options)
+    assert see(torch.randn(1, 3, 8, 12)).fused(0, "mean") is not None
+    with pytest.raises(LimitError, match="a position bias or mask"):
+        see(torch.randn(7, 3, 8, 12))

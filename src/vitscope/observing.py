@@ -1,5 +1,6 @@
 """One forward pass under observation: as planned, recorded, and matched with what was traced."""
 
+import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -24,10 +25,19 @@ from vitscope.models.loaded import LoadedModel
 from vitscope.trace import Traced, TracedCall
 
 
-def plan_pass(traced: Traced, images: int, like: Tensor, measures: Iterable[Any] | None, limit_bytes: int) -> Plan:
+def plan_pass(
+    traced: Traced,
+    images: int,
+    like: Tensor,
+    measures: Iterable[Any] | None,
+    limit_bytes: int,
+    image_bytes: int | None = None,
+) -> Plan:
     """The plan for a pass over so many images, in the precision and on the device of `like`.
 
     `measures` None: they are not known before. A measure that does not say what it needs gets everything.
+    `image_bytes`: what the fused heads of one image may take to be stored, whatever the number of images and
+    the free memory; stored in 16 bits they differ a little from streamed ones.
     """
     layers = tuple(_facts_of(call) for call in traced.calls if call.is_layer)
     facts = Facts(images, layers, like.dtype, like.device.type)
@@ -36,7 +46,10 @@ def plan_pass(traced: Traced, images: int, like: Tensor, measures: Iterable[Any]
         needs = Needs()
         for measure in measures:
             needs |= getattr(measure, "needs", EVERYTHING)
-    planned = plan(facts, needs, free_bytes=_free_bytes(like), limit_bytes=limit_bytes, installed=installed())
+    free_bytes = _free_bytes(like)
+    if image_bytes is not None:
+        free_bytes, limit_bytes = sys.maxsize, image_bytes * images
+    planned = plan(facts, needs, free_bytes=free_bytes, limit_bytes=limit_bytes, installed=installed())
     settled = settle(planned.choice)
     return planned if settled is planned.choice else replace(planned, choice=settled, together=0)
 
@@ -51,7 +64,7 @@ def observe(
         [_expected(call, crossings=not planned.early) for call in traced.calls],
         every_row=every_row,
         limit_bytes=limit_bytes,
-        held_bytes=planned.facts.fused_bytes if planned.fusion else 0,
+        held_bytes=replace(planned.facts, images=len(images)).fused_bytes if planned.fusion else 0,
         reducer=reduction if planned.early else None,
     )
     names = [call.name for call in traced.calls if call.is_layer]

@@ -144,11 +144,13 @@ class Scope:
                 yield image_id, {measure: array[i] for measure, array in values.items()}
 
     def observer(
-        self, measures: Iterable[Any], *, batch_size: int, limit_bytes: int = 2**30
+        self, measures: Iterable[Any], *, batch_size: int, limit_bytes: int = 2**30, image_bytes: int | None = None
     ) -> Callable[[Tensor], Seen]:
         """What shows the model batches of up to `batch_size` (images, 3, height, width), for these measures alone.
 
-        Of `measures` it asks for their `needs`; one that has none gets everything.
+        Of `measures` it asks for their `needs`; one that has none gets everything. `image_bytes` bounds the fused
+        heads that a rollout stores of one image, in place of `limit_bytes` for a batch and of the free memory, on
+        which no number depends then.
         """
         wanted = list(measures)
         plans: dict[tuple[int, int], Plan] = {}  # one for each input size, so that all its images are computed alike
@@ -158,7 +160,7 @@ class Scope:
             size = (images.shape[-2], images.shape[-1])
             traced = self.trace(size)
             if size not in plans:
-                plans[size] = plan_pass(traced, batch_size, images, wanted, limit_bytes)
+                plans[size] = plan_pass(traced, batch_size, images, wanted, limit_bytes, image_bytes)
             return observe(self.loaded, images, traced, plans[size], every_row=False, limit_bytes=limit_bytes)[0]
 
         return see
