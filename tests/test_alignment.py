@@ -16,7 +16,7 @@ from families import FAMILIES
 from toys import ToyViT
 from vitscope import Entropy, LinearCKA, linear_cka
 from vitscope.attention.representations import BlockOutputs, first_tensor
-from vitscope.errors import ArgumentError, CaptureError
+from vitscope.errors import ArgumentError, CaptureError, NotFiniteError
 from vitscope.observing import observe, plan_pass
 
 CKA = LinearCKA()
@@ -341,6 +341,15 @@ def test_what_changes_in_place_later_was_kept_as_it_was():
 def test_outputs_without_their_images_are_refused(give, message):
     with pytest.raises(CaptureError, match=message):
         kept(Chain(give), 2, ["blocks.0.attn"], X).representations()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_outputs_that_are_no_numbers_are_refused(value):
+    def burst(x):
+        return torch.where(x == 29, value, x)  # the last entry
+
+    with pytest.raises(NotFiniteError, match=r"layer 'blocks.1.attn': NaN or infinity in the output"):
+        kept(Chain(lambda x: x, burst), 2, ["blocks.0.attn", "blocks.1.attn"], X).representations()
 
 
 def test_layers_whose_block_does_not_run_once_each_are_refused():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.hooks import RemovableHandle
 
-from vitscope.errors import CaptureError
+from vitscope.errors import CaptureError, NotFiniteError
 
 
 class BlockOutputs:
@@ -55,7 +55,8 @@ class BlockOutputs:
     def representations(self) -> tuple[Float[Tensor, "images features"], ...]:
         """Of each layer, tokens and features flattened, in float32 or better.
 
-        CaptureError names a layer whose block gave none, or not with images where they should be.
+        CaptureError names a layer whose block gave none, or not with images where they should be; NotFiniteError one
+        whose block gave NaN or infinity.
         """
         outputs = self._by_layer()
         agreed = {axes[0] for axes in map(self._axes, outputs) if len(axes) == 1}
@@ -95,6 +96,11 @@ class BlockOutputs:
                 "compare layers' outputs (LinearCKA)"
             )
         flat = output.movedim(axes[0], 0).flatten(1)
+        if not torch.isfinite(flat).all():
+            raise NotFiniteError(
+                f"layer {layer!r}: NaN or infinity in the output of the block around it; expected finite numbers. "
+                "Check the weights and the input; in float16, activations may overflow where bfloat16 or float32 do not"
+            )
         return flat if flat.dtype == torch.float64 else flat.float()
 
 
