@@ -10,6 +10,7 @@ from PIL import Image
 
 from vitscope.errors import ArgumentError, ImageError, SourceError
 from vitscope.images.decode import open_picture
+from vitscope.summaries import _source_name
 from vitscope.surveys.sources.ids import escaped, unescaped
 from vitscope.surveys.sources.opening import open_source
 
@@ -200,6 +201,19 @@ def test_paths_one_by_one(folder, monkeypatch):
         open_source(["a.png", "b.png"], ids=["x", "y", "z"])
     with pytest.raises(SourceError, match=r"'a\.png' is there twice"):
         open_source(["a.png", "b.png", "a.png"]).index()
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_folder_of_the_process_counts_only_where_a_path_starts_from_it(folder, monkeypatch, relative):
+    given = [str(folder / "cat" / "a.png"), "https://host/x.png", *(["gone.png"] if relative else [])]
+    sources = []
+    for place in (folder, folder / "cat"):
+        monkeypatch.chdir(place)
+        sources.append(open_source(given))
+    assert sources[0].index() == sources[1].index()
+    assert (sources[0].settings == sources[1].settings) is not relative
+    assert sources[0].settings == {"kind": "paths"} | ({"path": str(folder)} if relative else {})
+    assert _source_name(sources[0].settings, str) == (str(folder) if relative else "pictures by their paths")
 
 
 @settings(max_examples=30)

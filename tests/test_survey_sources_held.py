@@ -206,3 +206,7 @@ def test_parquet_that_cannot_be_used(tmp_path):
     (tmp_path / "u.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(SourceError, match=r"u.parquet: cannot be read as Parquet"):
         open_source(tmp_path / "u.parquet").index()
+    for name, nested in (("label", [["cat"]]), ("id", [{"number": 3}])):
+        pq.write_table(pa.table({"path": ["a.png"], name: nested}), tmp_path / "v.parquet")
+        with pytest.raises(SourceError, match=rf"the column {name} is of (list|struct).*expected strings or numbers"):
+            open_source(tmp_path / "v.parquet").index()

@@ -103,6 +103,36 @@ def test_a_string_first_is_an_id_or_a_path():
     )
 
 
+def test_two_strings_are_an_id_and_a_path_or_a_path_and_a_label(tmp_path):
+    file = tmp_path / "a.png"
+    file.write_bytes(encoded(7))
+    assert found(open_source([(str(file), "cat")])) == {"00000000": ("cat", 7)}
+    assert found(open_source([("cat", str(file))])) == {"cat": (None, 7)}
+    assert taken_apart((str(file), str(file))).image_id == str(file)
+    assert taken_apart(("https://vitscope.org/a.png", "cat")).label == "cat"
+    assert taken_apart(("cat", "https://vitscope.org/a.png")).image_id == "cat"
+
+
+def test_a_label_may_be_called_as_a_folder_is_and_a_picture_may_be_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1").write_bytes(encoded(7))
+    source = open_source([("cat/1", "cat"), ("cat/2.PNG", "cat"), ("dog", "cat/1"), ("a", "b")])
+    rows = source.index().to_pylist()
+    assert [(row["id"], row["label"]) for row in rows] == [
+        ("00000000", "cat"),
+        ("00000001", "cat"),
+        ("dog", None),
+        ("a", None),
+    ]
+    assert [source.read(row) for row in rows] == ["cat/1", "cat/2.PNG", "cat/1", "b"]
+
+
+def test_labels_in_the_place_of_ids_are_pointed_at():
+    with pytest.raises(SourceError, match=r"'cat' is there twice.*in Python give ids= \(and classes as labels=\)"):
+        open_source([("cat", array(2)), ("cat", array(3))]).index()
+
+
 def test_listing_a_sequence_decodes_nothing():
     images = Squares()
     source = open_source(images)

@@ -195,6 +195,8 @@ def _source_name(source: Mapping[str, Any], named: Callable[[str], str]) -> str:
         first = named(str(paths[0]))
         return first if len(paths) == 1 else f"{first} and {len(paths) - 1:,} more"
     kind = source.get("kind")
+    if kind == "paths":  # from no one folder
+        return "pictures by their paths"
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} in Python" if kind else "an unknown source"
 
 

@@ -23,10 +23,15 @@ def find_column(names: Sequence[str], wanted: Sequence[str]) -> str | None:
     return next((found[name] for name in wanted if name in found), None)
 
 
-def strings(column: Any) -> Any:
-    """A column of any plain type as strings; empty ones are null."""
+def strings(column: Any, name: str) -> Any:
+    """A column of any plain type as strings; empty ones are null. SourceError where it has no plain type."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        raise SourceError(
+            f"the column {printable(name)} is of {column.type}; expected strings or numbers: write one of these, or "
+            "give the column another name"
+        )
     return pa.array((text or None for text in column.cast(pa.string()).to_pylist()), pa.string())
 
 

@@ -200,5 +200,5 @@ def _labels(rows: Any) -> Any:
         return pa.nulls(len(rows), pa.string())
     column: Any = rows.select_columns([name]).with_format("arrow")[:][name]
     if name not in classes:
-        return strings(column)
+        return strings(column, name)
     return class_names(column, rows.features[name].names)

@@ -66,7 +66,7 @@ def require_unique(index: pa.Table, shown: str) -> None:
     if (repeated := _first_repeated(_codes(ids))) is not None:
         raise SourceError(
             f"{shown}: the id {printable(ids[repeated].as_py())!r} is there twice; expected an id of its own for each "
-            "image; give ids= in Python, or a column id in a list"
+            "image; in Python give ids= (and classes as labels=), in a list a column id"
         )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from vitscope.errors import ImageError
-from vitscope.images.naming import printable
+from vitscope.images.naming import is_url, printable
+from vitscope.images.sources import SUFFIXES
 from vitscope.surveys.sources.ids import as_text
 
 _EXPECTED = (
@@ -31,16 +32,29 @@ def taken_apart(item: Any) -> Item:
     """(id, image) where a string comes first and no label second; (image, label, …); {"image": …, "label": …, "id": …}.
 
     A label is a string or a whole number; anything else in its place counts as none. (string, string) is
-    an id and a path.
+    an id and a path, unless only the first of them looks like a path: it ends as pictures do, is a URL or there is
+    such a file; then it is a path and a label.
     """
     if isinstance(item, Mapping) and "image" in item:
         return Item(item["image"], _id(item.get("id")), as_label(item.get("label")))
     if not isinstance(item, tuple) or len(item) < 2:
         return Item(item)
     first, second = item[0], item[1]
-    if isinstance(first, str) and (isinstance(second, str) or as_label(second) is None):
+    if isinstance(first, str) and (as_label(second) is None or (isinstance(second, str) and _is_id(first, second))):
         return Item(second, as_text(first))
     return Item(first, None, as_label(second))
+
+
+def _is_id(first: str, second: str) -> bool:
+    """Whether the first of two strings is an id, as the second is a place, or neither is."""
+    return _is_place(second) or not _is_place(first)
+
+
+def _is_place(text: str) -> bool:
+    """A folder is none: classes are often called as folders are."""
+    if is_url(text) or text.lower().endswith(SUFFIXES):
+        return True
+    return os.path.lexists(text) and not os.path.isdir(text)  # noqa: PTH112 - a Path raises on null characters in 3.11
 
 
 def as_label(value: Any) -> str | None:

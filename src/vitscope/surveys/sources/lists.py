@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from vitscope.errors import SourceError
-from vitscope.images.naming import path_name, printable
+from vitscope.images.naming import is_url, path_name, printable
 from vitscope.surveys.sources.columns import IDS, LABELS, PATHS, find_column, located, path_id, require_some, strings
 from vitscope.surveys.sources.ids import as_text, index_table, require_unique, system_reason
 from vitscope.surveys.sources.presence import require_there
@@ -83,7 +83,7 @@ class ListSource:
         written = [path_id(text or "") for text in table[path].to_pylist()]
         label, own_id = find_column(table.column_names, LABELS), find_column(table.column_names, IDS)
         ids = table[own_id] if own_id else pa.array(written, pa.string())
-        labels = strings(table[label]) if label else pa.nulls(len(table), pa.string())
+        labels = strings(table[label], label) if label else pa.nulls(len(table), pa.string())
         return pa.table({"id": ids, "label": labels, "path": pa.array(written, pa.string())})
 
     def _cells(self) -> pa.Table:
@@ -115,8 +115,9 @@ class PathsSource:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Kind and folder; the ids say the rest."""
-        return {"kind": "paths", "path": printable(self.folder)}
+        """Kind, and the folder where a path starts from it; the ids say the rest."""
+        relative = not all(is_url(path) or os.path.isabs(path) for path in self.written)  # noqa: PTH117 - takes any text
+        return {"kind": "paths"} | ({"path": printable(self.folder)} if relative else {})
 
     def index(self) -> pa.Table:
         """`id`, `label` and `path`. Raises SourceError where a path is there twice."""

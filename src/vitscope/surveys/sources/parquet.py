@@ -117,9 +117,9 @@ class _Listing:
         encoded = _is_encoded(schema, self.file)
         path = _text_column(schema, PATHS) if encoded else path
         cells = self.opened.read(columns=[column for column in (label, own_id, path) if column])
-        paths = None if path is None else [path_id(text or "") for text in strings(cells[path]).to_pylist()]
+        paths = None if path is None else [path_id(text or "") for text in strings(cells[path], path).to_pylist()]
         columns = {
-            "id": strings(cells[own_id]) if own_id else self._ids(paths),
+            "id": strings(cells[own_id], own_id) if own_id else self._ids(paths),
             "label": _labels(cells[label], label, schema) if label else pa.nulls(len(cells), pa.string()),
         }
         if encoded:
@@ -195,7 +195,7 @@ def _labels(column: Any, name: str, schema: pa.Schema) -> Any:
     """Labels as strings; by name where Hugging Face's note in the schema names the classes."""
     names = _noted_names(name, schema)
     if not names or not pa.types.is_integer(column.type):
-        return strings(column)
+        return strings(column, name)
     return class_names(column, names)
 
 
