@@ -254,7 +254,7 @@ def test_iterables_that_fail_leave_nothing(tmp_path):
 
 def test_a_spool_that_cannot_be_written_or_read(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot keep the images in .*/file.*choose another folder with spool="):
+    with pytest.raises(OutputError, match=r"cannot keep the images in .*/file.*the environment variable TMPDIR"):
         open_source(iter([array(2)]), spool=tmp_path / "file" / "spool")
     source = open_source(iter([array(2)]), spool=tmp_path / "spool")
     (row,) = source.index().to_pylist()

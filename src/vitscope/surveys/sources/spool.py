@@ -23,8 +23,9 @@ from vitscope.images.decode import open_picture
 from vitscope.images.naming import printable
 from vitscope.surveys.sources.ids import require_unique, system_reason, unreadable
 from vitscope.surveys.sources.items import as_array, as_image, as_label, is_float, is_tensor, taken_apart
-from vitscope.surveys.sources.presence import require_there
+from vitscope.surveys.sources.presence import passing, require_there
 from vitscope.surveys.sources.python import as_id
+from vitscope.surveys.sources.temporary import remove, temporary_folder
 
 _IMAGES, _INDEX = "spool.bin", "spool.parquet"
 _ROWS = 4096  # of the index, held while the iterable is gone through
@@ -99,21 +100,28 @@ def spooled(
     Items that are no images stand in the index and fail when they are read. Raises SourceError where
     the iterable itself fails, and OutputError where nothing can be written.
     """
-    kept = folder is not None
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="vitscope-spool-")) if folder is None else folder.absolute()
-        source = SpoolSource(str(place), type(images).__name__)
-        if not kept:
-            weakref.finalize(source, _remove, source.folder, os.getpid())
-        _fill(place, _entries(images, ids, labels))
+        source = _temporary(type(images).__name__) if folder is None else _kept(folder, type(images).__name__)
+        _fill(Path(source.folder), _entries(images, ids, labels))
     except OSError as error:
         where = printable(str(folder or tempfile.gettempdir()))
         raise OutputError(
-            f"cannot keep the images in {where}: {system_reason(error)}; choose another folder with spool="
+            f"cannot keep the images in {where}: {system_reason(error)}; make room there, or name another folder in "
+            "the environment variable TMPDIR"
         ) from error
     return source
+
+
+def _temporary(name: str) -> SpoolSource:
+    place, descriptor = temporary_folder()
+    source = SpoolSource(str(place), name)
+    weakref.finalize(source, remove, source.folder, descriptor, os.getpid())
+    return source
+
+
+def _kept(folder: Path, name: str) -> SpoolSource:
+    folder.mkdir(parents=True, exist_ok=True)
+    return SpoolSource(str(folder.absolute()), name)
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def _wrong_number(name: str, values: Sequence[Any], images: str) -> str:
 
 
 def _written(image: Any, image_id: str) -> tuple[str, bytes]:
-    """The form and the bytes to keep; the reason where it is no image."""
+    """The form and the bytes to keep; the reason where it is no image. SourceError where it cannot be read for now."""
     try:
         plain = as_image(image, image_id)
         if isinstance(plain, str):
@@ -178,6 +186,11 @@ def _written(image: Any, image_id: str) -> tuple[str, bytes]:
             return "npy", stream.getvalue()
         open_picture(plain, name=image_id).image.save(stream, format="PNG", compress_level=1)
     except ImageError as error:
+        if cause := passing(error):
+            raise SourceError(
+                f"{printable(image_id)} cannot be read for now ({printable(system_reason(cause))}), which is no fault "
+                "of the picture; bring back what it is read from, and go through the iterable again"
+            ) from error
         return "error", str(error).encode(errors="backslashreplace")
     return "encoded", stream.getvalue()
 
@@ -205,9 +218,3 @@ def _append(images: BinaryIO, entry: _Entry) -> dict[str, Any]:
     images.write(entry.data)
     size = len(entry.data)
     return {"id": entry.image_id, "label": entry.label, "offset": offset, "size": size, "form": entry.form}
-
-
-def _remove(folder: str, process: int) -> None:
-    """Remove a temporary spool, in the process that made it; a forked worker has only a copy."""
-    if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
