@@ -180,7 +180,7 @@ def write_run(folder: Path, run: Synthetic) -> Path:
     if not run.missing:
         save_file(run.states(), folder / "states.safetensors")
         counts = {"done": run.images, "failed": run.failed}
-        (folder / "manifest.json").write_text(json.dumps(run.settings | {"complete": True, "images": counts}))
+        (folder / "manifest.json").write_text(json.dumps(run.settings | {"complete": True, "counts": counts}))
     return folder
 
 

@@ -228,7 +228,7 @@ def test_broken_images_are_named_and_enter_no_mean(scope, survey, tmp_path):
     (name,) = {key.rpartition(".")[0] for key in run.states() if key.startswith("map")}
     np.testing.assert_allclose(run.states()[f"{name}.sum"] / 7, np.mean(rollouts, 0), rtol=1e-4, atol=1e-6)
     manifest = json.loads((run.folder / "manifest.json").read_text())
-    assert manifest["images"] == {"done": 7, "failed": 2}
+    assert manifest["counts"] == {"done": 7, "failed": 2}
 
 
 class Moody:

@@ -68,7 +68,7 @@ def test_the_same_tables_though_an_actor_is_killed(scope, local, tmp_path):
         "manifest.json", "plan.json", "shards", "states.safetensors",
     ]  # fmt: skip
     manifest = json.loads((run.folder / "manifest.json").read_text())
-    assert manifest["images"] == {"done": IMAGES, "failed": 0}
+    assert manifest["counts"] == {"done": IMAGES, "failed": 0}
 
 
 def test_a_run_begun_here_is_ended_there(scope, local, tmp_path):

@@ -1,6 +1,7 @@
 """A run as it is written: what is agreed on, what is refused, and who may write."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_a_run_on_disk(tmp_path):
     tables = ["failures.parquet", "heads.parquet", "images.parquet", "maps.parquet", "states.safetensors"]
     assert all(names_in(shard) == tables for shard in (folder / "shards").iterdir())
     assert json.loads((folder / "plan.json").read_text()) == settings()
-    manifest = {**settings(), "complete": True, "images": {"done": 10, "failed": 3}}
+    manifest = {**settings(), "complete": True, "counts": {"done": 10, "failed": 3}}
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     states = load_file(folder / "states.safetensors")
     assert {name: array.shape for name, array in states.items()} == {
@@ -148,12 +149,20 @@ def test_other_settings_are_refused_by_name(tmp_path, part):
     assert contents(open_run(tmp_path / "run")) == before
 
 
-def test_another_device_is_no_other_run(tmp_path):
-    with open_writer(tmp_path / "run", settings()) as writer:
-        writer.write(0, result_of(0))
+def test_another_device_or_place_is_no_other_run(tmp_path):
     model = settings()["model"] | {"device": "cuda:0"}
-    assert fill_run(tmp_path / "run", model=model).resumed == 3
+    begun, moved = (
+        {"kind": "joined", "path": at, "parts": [{"kind": "tars", "paths": [f"{at}/a.tar"]}]} for at in ("/old", "/new")
+    )
+    with open_writer(tmp_path / "run", settings(source=begun)) as writer:
+        writer.write(0, result_of(0))
+    assert fill_run(tmp_path / "run", model=model, source=moved).resumed == 3
     assert open_run(tmp_path / "run").settings["model"]["device"] == "cpu"
+    for other in ({"kind": "folder", "path": "/old"}, {**begun, "pathology": "/old"}):
+        with pytest.raises(RunError, match=r"source\."):
+            fill_run(tmp_path / "run", source=other)
+    with pytest.raises(RunError, match="index_sha256"):  # of other ids
+        fill_run(tmp_path / "run", source=begun, index_sha256="7")
 
 
 @pytest.mark.parametrize(
@@ -199,14 +208,33 @@ def test_a_finished_run_is_left_alone(tmp_path, monkeypatch):
 def test_a_shard_that_was_removed_is_computed_again(tmp_path):
     fill_run(tmp_path / "run")
     before = contents(open_run(tmp_path / "run"))
-    for path in shard_folder(tmp_path / "run", 2, SHARDS).iterdir():
-        path.unlink()
-    shard_folder(tmp_path / "run", 2, SHARDS).rmdir()
+    manifest = (tmp_path / "run" / "manifest.json").read_text()
+    shutil.rmtree(shard_folder(tmp_path / "run", 2, SHARDS))
+    (tmp_path / "run" / "manifest.json").write_text("{}")  # what it says of the shard may be wrong by now
     assert not open_run(tmp_path / "run").complete
     worker = Worker()
     assert fill_run(tmp_path / "run", worker).complete
     assert worker.computed == [2]
     assert contents(open_run(tmp_path / "run")) == before
+    assert (tmp_path / "run" / "manifest.json").read_text() == manifest
+
+
+def test_a_draft_of_which_something_was_taken_is_no_shard(tmp_path, monkeypatch):
+    sync = durable.sync_folder
+
+    def steal(folder):
+        sync(folder)
+        if folder.name.startswith(DRAFT):
+            (folder / "heads.parquet").unlink()
+
+    with open_writer(tmp_path / "run", settings()) as writer:
+        writer.write(0, result_of(0))
+        monkeypatch.setattr(durable, "sync_folder", steal)
+        with pytest.raises(OutputError, match="shards/00001: No such file"):
+            writer.write(1, result_of(1))
+        monkeypatch.undo()
+    assert finished_shards(tmp_path / "run", SHARDS) == {0}
+    assert fill_run(tmp_path / "run").complete
 
 
 def test_no_torch_is_imported():

@@ -1,12 +1,13 @@
 """Whether the settings of a run are the wanted ones, and what differs if not."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vitscope.errors import ArgumentError, RunError
 
-FREE = ("model.device",)  # may differ: where the numbers are computed, not what they are
+FREE = re.compile(r"model\.device|source\.(.*\.)?paths?")  # where numbers are computed, and pictures are; not what
 FOLLOWING = ("readout", "layers", "uniform", "input", "shards")  # from others, and told where these do not differ
 _LONGEST = 60  # characters of a value in a message
 _ABSENT = object()
@@ -22,7 +23,7 @@ def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_equal(old: Mapping[str, Any], new: Mapping[str, Any], shown: str) -> None:
     """Raise RunError, naming each setting that differs, where `new` is not what the run `shown` was begun with."""
-    found = {name: line for name, line in differences(old, new) if name not in FREE}
+    found = {name: line for name, line in differences(old, new) if not FREE.fullmatch(name)}
     causes = {name: line for name, line in found.items() if not name.startswith(FOLLOWING)}
     if found:
         listed = "".join(f"\n  {line}" for line in (causes or found).values())

@@ -41,7 +41,8 @@ from vitscope.surveys.results import ShardResult, State, merged
 def open_writer(folder: Path, settings: Mapping[str, Any], *, part: tuple[int, int] = (1, 1)) -> Generator["RunWriter"]:
     """Begin the run `folder`, or go on with it, alone or beside the other parts of a job array.
 
-    `settings` become plan.json; a run that is there must have the same, but for `model.device`. `part` is
+    `settings` become plan.json; a run that is there must have the same, but for `model.device` and where the
+    pictures are. `part` is
     (i, n), i from 1: parts of one n may write side by side. What a killed process left half done is removed.
     A run that is complete stays as it is, and needs no lock.
 
@@ -123,6 +124,7 @@ class RunWriter:
                     durable.write_file(draft / f"{name}.parquet", _parquet(table))
                 durable.write_file(draft / STATES, _safetensors(result.states))
                 durable.sync_folder(draft)
+                _require_whole(draft, result)
                 durable.put(draft, path)
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was quicker
@@ -164,7 +166,7 @@ class RunWriter:
 
     def _manifest(self) -> dict[str, Any]:
         images = count_images(self.folder, range(self.shards), self.shards)
-        return {**read_plan(self.folder), "complete": True, "images": images._asdict()}
+        return {**read_plan(self.folder), "complete": True, "counts": images._asdict()}
 
     def _put(self, name: str, data: memoryview) -> None:
         # Only who finishes writes these, so that one left by a killed process is written over.
@@ -196,14 +198,22 @@ def _make(folder: Path) -> None:
 
 
 def _settle(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """plan.json and the folder of shards are there, and as wanted."""
+    """plan.json and the folder of shards are there, and as wanted; no manifest is where a shard was taken out."""
     if (folder / PLAN).exists():
         require_equal(read_plan(folder), wanted, printable(str(folder)))
     else:
         durable.put_file(folder / PLAN, _json(wanted), draft=folder / f"{DRAFT}{PLAN}")
+    if not is_complete(folder, wanted["shards"]):
+        (folder / MANIFEST).unlink(missing_ok=True)
     if not (folder / SHARDS).is_dir():
         durable.make_folder(folder / SHARDS)
         durable.sync_folder(folder)
+
+
+def _require_whole(draft: Path, result: ShardResult) -> None:
+    """Raise FileNotFoundError where another process took something of the draft away."""
+    for name in (*(f"{table}.parquet" for table in result.tables), STATES):
+        (draft / name).stat()
 
 
 @contextmanager
