@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ def survey(
         if cluster is None:
             fill(writer, mine, worker, shown)
         else:
-            fill_by(writer, mine, partial(computed_on, cluster, worker, writer.write), shown)
+            there = replace(writer, folder=writer.folder.absolute())  # where actors work is another folder
+            compute = partial(computed_on, cluster, worker, there.write, batch_size=batch_size)
+            fill_by(writer, mine, compute, shown)
     return open_run(output)
 
 
