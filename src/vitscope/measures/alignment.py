@@ -25,6 +25,7 @@ from torch import Tensor
 
 from vitscope.errors import ArgumentError, CaptureError
 from vitscope.measures import dense
+from vitscope.measures.cosine import cosine
 from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
 from vitscope.measures.seen import Seen
@@ -78,10 +79,7 @@ class LinearCKA:
 
     def finish(self, state: Mapping[str, np.ndarray]) -> Float[Measured, "layers layers"]:
         """CKA of every two layers; NaN for layers that are the same for all images, or where nothing was added."""
-        own = np.diagonal(state["sum"])
-        scale = np.sqrt(np.outer(own, own))
-        found = np.divide(state["sum"], scale, out=np.full(scale.shape, np.nan), where=scale > 0)
-        return measured(found, self.convention)
+        return measured(cosine(state["sum"]), self.convention)
 
 
 def _centred_gram(features: Float[Tensor, "images features"]) -> Float[np.ndarray, "images images"]:

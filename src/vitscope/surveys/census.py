@@ -1,4 +1,10 @@
-"""Who is there: the measured images of a run by the hashes of their ids, with their groups and classes."""
+"""Who is there: the measured images of a run by the hashes of their ids, with their groups and classes.
+
+A class of up to 64 images has a group an image, so that its intervals are those of the ordinary bootstrap; a larger one
+has 64 groups (down to 16 where there are more than 3,125 classes). Where the sums of n groups are normal, a percentile
+interval of 95 % holds the mean as often as |t| < 1.96·√((n − 1) / n), t of Student with n − 1 degrees of freedom: in
+94.4 % of the cases with 64 groups, in 92.3 % with 16.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +17,7 @@ from jaxtyping import Int, UInt64
 from vitscope.errors import RunError
 from vitscope.surveys.bootstrap import GROUPS, deal, hashes_of
 
-_CLASS_GROUPS = (16, 64)  # of a class, at least and at most
+_CLASS_GROUPS = (16, 64)  # of a class, at least (where it has as many images) and at most
 _ALL_CLASS_GROUPS = 200_000
 
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
+from vitscope.measures.cosine import cosine
 from vitscope.summaries import Alignment, HeadSimilarity, MeanMap
-from vitscope.surveys.bootstrap import ratio
 
 _MINIBATCH = re.compile(r"\bminibatch=(\d+)")  # in the parameters that the plan has
 _MOMENTS = re.compile(r"mean offset \(y, x\) (of .*?), and mean spread about the centroid(, in .*)")
@@ -39,13 +38,6 @@ def alignments(settings: Mapping[str, Any], states: State) -> Iterator[Alignment
     """Linear CKA: sum[l, m] / √(sum[l, l] · sum[m, m]) (Nguyen, Raghu & Kornblith 2021, eq. 2)."""
     for measure, total, count in _named(states, "alignment"):
         yield Alignment(measure, _words(settings, measure)[0], count, cosine(total), _minibatch(settings, measure))
-
-
-def cosine(sums: Float[np.ndarray, "layers layers"]) -> Float[np.ndarray, "layers layers"]:
-    """Each entry over the root of its two diagonal entries; NaN where one of them is not above 0."""
-    own = np.diagonal(sums)
-    length = np.sqrt(np.where(own > 0, own, np.nan))
-    return ratio(sums, length[:, None] * length)
 
 
 def _named(states: State, kind: str) -> Iterator[tuple[str, np.ndarray, int]]:
