@@ -1,55 +1,18 @@
 """Surveys of a model: the numbers of looks, whatever the batches, the workers, the order or the split."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from PIL import Image
 
 import vitscope
-from toys import ToyViT
+from survey_images import CKA, IMAGES, assert_same, by_image, pictures, pixels, toy_survey
+from toys import ToyViT, capped
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
-from vitscope.errors import ArgumentError, NotFiniteError, RunError, SourceError
+from vitscope.errors import ArgumentError, RunError
 from vitscope.measures.distance import uniform_distance
-from vitscope.surveys import loading
-from vitscope.surveys.planning import plan_survey
-from vitscope.surveys.sources.opening import open_source
 
-IMAGES = 23
 ALL = ["distance", "distance_rescaled", "entropy", "prefix_mass", "moments", "rollout", "heatmaps", "head_similarity"]
-CKA = vitscope.LinearCKA(minibatch=5)
-
-
-def pixels(seed, height=37, width=53):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def pictures():
-    return {f"{'even' if i % 2 == 0 else 'odd'}/{i}": pixels(i) for i in range(IMAGES)}
-
-
-def by_image(run, name="heads"):
-    """The table in an order of its own, as a dict of arrays."""
-    table = run.table(name)
-    keys = [(key, "ascending") for key in ("image_id", "measure", "layer", "head") if key in table.column_names]
-    return {column: values.to_pylist() for column, values in zip(table.column_names, table.sort_by(keys), strict=True)}
-
-
-def assert_same(found, expected):
-    for name in ("heads", "maps"):
-        one, other = by_image(found, name), by_image(expected, name)
-        assert list(one) == list(other)
-        for column in one:
-            if isinstance(one[column][0], float | list):
-                np.testing.assert_allclose(one[column], other[column], rtol=1e-5, atol=1e-6, err_msg=column)
-            else:
-                assert one[column] == other[column]
-    ours, theirs = found.states(), expected.states()
-    assert sorted(ours) == sorted(theirs)
-    for name, values in ours.items():
-        np.testing.assert_allclose(values, theirs[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -166,23 +129,6 @@ class Hungry(ToyViT):
         return super().forward(images)
 
 
-class Picky(ToyViT):
-    """Gives NaN for images whose first pixel is 9."""
-
-    def forward(self, images):
-        return super().forward(torch.where(images[:, :1, :1, :1] == 9, torch.nan, images))
-
-
-def tensors():
-    return {f"{i}": torch.randn(3, 8, 12, generator=torch.Generator().manual_seed(i)) for i in range(IMAGES)}
-
-
-def toy_survey(model, folder, images=None, **options):
-    scope = vitscope.wrap(model.eval())
-    settings = {"measures": ["distance", "entropy", CKA], "shard_size": 10, "workers": 0, "progress": False}
-    return vitscope.survey(images or tensors(), scope, folder, **settings | options)
-
-
 def test_batches_are_halved_until_they_fit(tmp_path):
     torch.manual_seed(5)
     expected = toy_survey(ToyViT(), tmp_path / "plenty")
@@ -196,83 +142,20 @@ def test_batches_are_halved_until_they_fit(tmp_path):
         np.testing.assert_allclose(values, expected.states()[name], rtol=1e-4)
 
 
-def test_an_image_that_gives_no_numbers_is_a_failure_of_its_own(tmp_path):
-    images = tensors()
-    images["13"] = torch.full((3, 8, 12), 9.0)
-    run = toy_survey(Picky(), tmp_path / "run", images)
-    (failure,) = run.table("failures").to_pylist()
-    assert (failure["image_id"], failure["error"]) == ("13", NotFiniteError.__name__)
-    assert "13" not in run.table("heads")["image_id"].to_pylist()
-    assert len(set(run.table("heads")["image_id"].to_pylist())) == IMAGES - 1
-    assert run.states()["alignment.cka_minibatch_5.count"] == 4  # its minibatch is compared without it
-    statuses = {row["image_id"]: row["status"] for row in run.table("images").to_pylist()}
-    assert statuses.pop("13") == "failed"
-    assert set(statuses.values()) == {"done"}
+def test_batches_are_halved_until_they_keep_to_the_limit(tmp_path):
+    """Where logits cannot be followed, weights are kept: 3 heads × 7 × 7 × 4 bytes in each of two layers."""
+    model, options = ToyViT(capped), {"measures": [Rollout(discard=0.5)], "maps": True, "batch_size": 8}
+    expected = toy_survey(model, tmp_path / "plenty", **options)
+    found = toy_survey(model, tmp_path / "limited", limit_bytes=3 * 3 * 7 * 7 * 4 * 2, **options)
+    assert found.complete
+    assert_same(found, expected)
 
 
-def test_broken_images_are_named_and_enter_no_mean(scope, survey, tmp_path):
-    folder = tmp_path / "photos"
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-    for i in range(7):
-        Image.fromarray(pixels(i)).save(folder / ("cat", "dog")[i % 2] / f"{i}.png")
-    (folder / "cat" / "broken.jpg").write_bytes(b"no picture")
-    (folder / "dog" / "empty.png").write_bytes(b"")
-    run = survey(str(folder), measures=["distance", "rollout", vitscope.LinearCKA(5)], maps=False)
-    failures = {row["image_id"]: row for row in run.table("failures").to_pylist()}
-    assert set(failures) == {"cat/broken.jpg", "dog/empty.png"}
-    assert all(row["error"] == "ImageError" and row["image_id"] in row["reason"] for row in failures.values())
-    assert failures["cat/broken.jpg"]["label"] == "cat"
-    rollouts = [scope.look(pixels(i)).rollout()[0] for i in range(7)]
-    assert run.states()["alignment.cka_minibatch_5.count"] == 1  # of 9 images planned, 5 and 4; the broken are in one
-    (name,) = {key.rpartition(".")[0] for key in run.states() if key.startswith("map")}
-    np.testing.assert_allclose(run.states()[f"{name}.sum"] / 7, np.mean(rollouts, 0), rtol=1e-4, atol=1e-6)
-    manifest = json.loads((run.folder / "manifest.json").read_text())
-    assert manifest["counts"] == {"done": 7, "failed": 2}
-
-
-class Moody:
-    """A data set of the user's, one image of which raises what it likes."""
-
-    def __len__(self):
-        return 5
-
-    def __getitem__(self, number):
-        if number == 3:
-            raise ZeroDivisionError("my own data set")
-        return pixels(number)
-
-
-def test_what_a_data_set_raises_is_a_failure_of_its_image(survey):
-    run = survey(Moody(), measures=["entropy"], maps=False)
-    (failure,) = run.table("failures").to_pylist()
-    assert failure["image_id"] == "00000003"
-    assert "my own data set" in failure["reason"]
-    assert run.table("heads").num_rows == 4 * 24
-
-
-def test_a_folder_that_vanishes_stops_the_survey(scope, tmp_path, monkeypatch):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(7):
-        Image.fromarray(pixels(i)).save(folder / f"{i}.png")
-    read, calls = loading.read_image, []
-
-    def vanishing(*given):
-        calls.append(given)
-        if len(calls) == 5:  # in the second shard, after its first image
-            folder.rename(tmp_path / "elsewhere")
-        return read(*given)
-
-    monkeypatch.setattr(loading, "read_image", vanishing)
-    options = {"measures": ["entropy"], "shard_size": 3, "workers": 0, "progress": False}
-    with pytest.raises(SourceError, match=rf"{folder} cannot be reached.*finished shards are kept"):
-        vitscope.survey(folder, scope, tmp_path / "run", **options)
-    assert vitscope.open_run(tmp_path / "run").shards == (0,)
-    (tmp_path / "elsewhere").rename(folder)
-    run = vitscope.survey(folder, scope, tmp_path / "run", **options)
-    assert run.complete
-    assert run.table("failures").num_rows == 0
+def test_the_memory_at_hand_changes_nothing(survey, usual, monkeypatch):
+    monkeypatch.setattr("vitscope.observing._free_bytes", lambda like: 0)
+    assert by_image(survey(), "maps") == by_image(usual, "maps")
+    streamed = by_image(survey(limit_bytes=1), "maps")  # by the limit alone, in other numbers
+    assert streamed != by_image(usual, "maps")
 
 
 def test_whole_pictures_of_many_sizes(tmp_path):
@@ -302,7 +185,7 @@ def test_a_finished_run_is_not_computed_again(scope, usual, survey, tmp_path, mo
     assert by_image(again) == by_image(first)
     with pytest.raises(RunError, match="measures"):
         vitscope.survey(pictures(), scope, tmp_path / "run", **options | {"measures": ["distance"]})
-    for changed in ({"maps": True}, {"sample": 23}):
+    for changed in ({"maps": True}, {"sample": 23}, {"limit_bytes": 2**31}):
         with pytest.raises(RunError, match=next(iter(changed))):
             vitscope.survey(pictures(), scope, tmp_path / "run", **options | changed)
     other = vitscope.load(image_size=96)
@@ -319,14 +202,6 @@ def test_other_pictures_of_the_same_names_are_found_out(scope, tmp_path):
     others = {name: 255 - array for name, array in pictures().items()}
     with pytest.raises(RunError, match=r"is another picture than the one that .*run holds numbers of"):
         vitscope.survey(others, scope, tmp_path / "run", **options)
-
-
-def test_a_shard_of_which_nothing_can_be_read_stops_the_survey(scope, tmp_path):
-    planned = plan_survey(open_source(pictures()), shard_size=10)
-    images = pictures() | dict.fromkeys(planned.rows(1)["id"].to_pylist(), b"no picture")
-    with pytest.raises(SourceError, match=r"none of the 10 images of shard 1 could be read.*nothing was recorded"):
-        vitscope.survey(images, scope, tmp_path / "run", measures=["entropy"], shard_size=10, workers=0, progress=False)
-    assert vitscope.open_run(tmp_path / "run").shards == (0,)
 
 
 def test_settings_say_what_was_measured_of_what(scope, usual):
@@ -381,14 +256,6 @@ def test_a_model_may_be_named(usual, tmp_path):
     assert set(run.table("heads")["image_id"].to_pylist()) == set(
         usual.table("heads")["image_id"].to_pylist()[: 5 * 24]
     )
-
-
-def test_where_nothing_can_be_read(scope, tmp_path):
-    for i in range(5):
-        (tmp_path / f"{i}.jpg").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"none of the first 5 images .* can be shown"):
-        vitscope.survey(tmp_path, scope, tmp_path / "run", progress=False)
-    assert not (tmp_path / "run").exists()
 
 
 def test_parameters_that_differ_stand_in_the_names(survey):

@@ -112,6 +112,20 @@ def test_states_are_the_sums_that_they_say():
     np.testing.assert_allclose(states[f"alignment.{CKA.name}.sum"], expected["sum"], rtol=1e-12)
 
 
+def test_maps_have_a_row_a_head_or_one_of_none():
+    maps = WHOLE.tables["maps"]
+    assert maps.column_names == ["image_id", "measure", "head", "rows", "columns", "values"]
+    found = [row for row in maps.to_pylist() if row["image_id"] == "13"]
+    assert [(row["measure"], row["head"]) for row in found] == [
+        *(("heatmaps", i) for i in range(HEADS)),
+        ("rollout", -1),
+    ]
+    for row in found:
+        (values,) = (array[13] for one, array in VALUES.items() if one.name == row["measure"])
+        expected = values if row["head"] < 0 else values[row["head"]]
+        np.testing.assert_array_equal(np.reshape(row["values"], (row["rows"], row["columns"])), np.float32(expected))
+
+
 def test_heads_that_a_layer_lacks_have_no_row():
     rows = WHOLE.tables["heads"].to_pylist()
     assert len(rows) == IMAGES * sum(OWN)

@@ -54,12 +54,13 @@ class Chosen:
     measure: Any
 
     def columns(self, prefix: tuple[str, ...]) -> tuple[str, ...]:
-        """Its columns in the table of heads, in a model with these prefix tokens."""
+        """Its columns in the table of heads, in a model with these prefix tokens; no two measures share one."""
         if isinstance(self.measure, PrefixMass):
             return (self.name, *(f"{self.name}_{token}" for token in prefix))
-        if self.kind == "column":
-            return tuple(getattr(self.measure, "columns", (self.name,)))
-        return ()
+        if isinstance(self.measure, Moments):
+            own = self.name.removeprefix("moments")  # "_unit_patches"; "" where its unit is the usual one
+            return tuple(f"{column}{own}" for column in self.measure.columns)
+        return (self.name,) if self.kind == "column" else ()
 
     def settings(self, prefix: tuple[str, ...], convention: str) -> dict[str, Any]:
         """JSON-ready: name, kind, columns, parameters and convention, as the measure itself says it of the model."""
@@ -75,9 +76,10 @@ class Chosen:
         }
 
 
-def choose(measures: Iterable[Any]) -> tuple[Chosen, ...]:
-    """The measures given by name or as objects, each once. Raises ArgumentError for what is none."""
-    chosen = [_chosen(measure) for measure in measures]
+def choose(measures: Any) -> tuple[Chosen, ...]:
+    """The measures, one or several, given by name or as objects, each once. Raises ArgumentError for what is none."""
+    several = isinstance(measures, Iterable) and not isinstance(measures, str)
+    chosen = [_chosen(measure) for measure in (measures if several else [measures])]
     if not chosen:
         raise ArgumentError(f"no measure was given; expected some of {', '.join(NAMED)}")
     twice = next((one.name for i, one in enumerate(chosen) if one.name in {other.name for other in chosen[:i]}), None)
@@ -94,7 +96,7 @@ def _chosen(given: Any) -> Chosen:
     kind = _KINDS.get(type(given))
     if kind is None:
         raise ArgumentError(
-            f"a {type(given).__name__} cannot be surveyed; expected names ({', '.join(NAMED)}) or measures "
+            f"{type(given).__name__} cannot be surveyed; expected names ({', '.join(NAMED)}) or measures "
             f"({', '.join(known.__name__ for known in _KINDS)})"
         )
     return Chosen(_name_of(given), kind, given)

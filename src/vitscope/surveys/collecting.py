@@ -32,7 +32,6 @@ MAPS = pa.schema(
     [
         ("image_id", pa.string()),
         ("measure", pa.string()),
-        ("layer", pa.int16()),  # −1: of none
         ("head", pa.int16()),  # −1: of none
         ("rows", pa.int32()),
         ("columns", pa.int32()),
@@ -134,7 +133,6 @@ class Collected:
             {
                 "image_id": self.images[number].id,
                 "measure": name,
-                "layer": -1,
                 "head": head,
                 "rows": values.shape[0],
                 "columns": values.shape[1],

@@ -1,7 +1,10 @@
 """A survey's images read, decoded and preprocessed in worker processes beside the model."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +12,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vitscope.errors import ImageError, RunError, VitscopeError
+from vitscope.errors import ImageError, RunError, SourceError, VitscopeError
 from vitscope.images.decode import open_picture
+from vitscope.images.naming import is_url, printable
 from vitscope.images.transform import Transform
 from vitscope.showing import preprocessed, show
 from vitscope.surveys.planning import SurveyPlan
 from vitscope.surveys.sources.base import Source
+from vitscope.surveys.sources.ids import system_reason
+from vitscope.surveys.sources.presence import passing
 
+WAITS = (0.1, 0.4, 1.5)  # seconds before an image is read again, where what hindered it may pass
 _AHEAD = 2  # chunks that each worker holds ready
+_DIED = re.compile(r"DataLoader worker \(.*\) (is killed by signal|exited unexpectedly)")  # as PyTorch 2 says it
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Chunk:
     images: list[Read] = field(default_factory=list[Read])
     tensors: list[tuple[list[int], Tensor]] = field(default_factory=list[tuple[list[int], Tensor]])
     """By size of the input: their numbers in the shard, and the tensors (images, 3, height, width)."""
+    stopped: str | None = None  # why the survey cannot go on here; as data, for PyTorch garbles exceptions on their way
 
 
 class Chunks(Dataset[Chunk]):
@@ -55,7 +64,10 @@ class Chunks(Dataset[Chunk]):
         chunk = Chunk(shard, start, last=stop == rows.num_rows)
         by_size: dict[tuple[int, ...], tuple[list[int], list[Tensor]]] = {}
         for number, row in enumerate(rows.slice(start, stop - start).to_pylist(), start):
-            read, tensor = read_image(self._source, row, self._transform)
+            try:
+                read, tensor = read_image(self._source, row, self._transform)
+            except SourceError as error:
+                return Chunk(shard, start, chunk.last, stopped=str(error))
             chunk.images.append(read)
             if tensor is not None:
                 numbers, tensors = by_size.setdefault(tuple(tensor.shape), ([], []))
@@ -73,10 +85,11 @@ def chunks(
     *,
     size: int,
     workers: int,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """All chunks of up to `size` images of these shards, in order, made ready by so many processes (0: in this one).
 
-    Workers go on with the next shards while the model is busy. RunError where one of them dies.
+    Workers go on with the next shards while the model is busy, and end when this is closed. SourceError where an
+    image cannot be read for now. The consumer must run within `readers_reported`.
     """
     keys = [
         (shard, start, min(start + size, count))
@@ -91,42 +104,82 @@ def chunks(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
     )
-    ready = iter(loader)
-    try:
-        while (chunk := _next(ready)) is not None:
-            yield chunk
-    finally:
-        del ready  # ends the workers
+    for chunk in loader:  # the loop alone holds the loader's iterator, which ends the workers with itself
+        if chunk.stopped is not None:
+            raise SourceError(chunk.stopped)
+        yield chunk
 
 
-def _next(ready: Iterator[Chunk]) -> Chunk | None:
+@contextmanager
+def readers_reported() -> Generator[None]:
+    """RunError where a process that reads images dies, which PyTorch may raise at any line of the main thread."""
     try:
-        return next(ready, None)
+        yield
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if not _DIED.match(str(error)):
             raise
+        # Without its traceback, whose frames would keep the other workers.
         raise RunError(
             f"a process that reads images died ({str(error).splitlines()[0]}); finished shards are kept. Free memory, "
             "or use fewer workers (--workers 0 reads in the main process), and run it again"
-        ) from error
+        ) from error.with_traceback(None)
 
 
 def read_image(source: Source, row: Mapping[str, Any], transform: Transform | None) -> tuple[Read, Tensor | None]:
-    """One image, and its tensor (3, height, width) unless it failed: whatever a source of the user's raises."""
-    image_id, label = row["id"], row["label"]
-    try:
-        image = source.read(row)
-        tensor = preprocessed(image)
-        if tensor is None:
-            image = open_picture(image, name=image_id)
-            size, (tensor, _) = image.size, show(image, transform)
-        else:
-            size = (tensor.shape[-2], tensor.shape[-1])
-        if len(tensor) != 1:
-            raise ImageError(f"{image_id}: found {len(tensor)} images in one; expected images one by one")
-    except VitscopeError as error:
-        return Read(image_id, label, None, (type(error).__name__, str(error))), None
-    except Exception as error:
-        return Read(image_id, label, None, (type(error).__name__, f"{image_id}: {error}")), None
-    digest = hashlib.blake2b(tensor[0].contiguous().numpy().data, digest_size=16).hexdigest()
-    return Read(image_id, label, size, None, (tensor.shape[-2], tensor.shape[-1]), digest), tensor[0]
+    """One image, and its tensor (3, height, width) unless it failed: whatever a source of the user's raises.
+
+    SourceError where it cannot be read for a reason that may pass (see `passing`), and has not after `WAITS`. An
+    address that does not answer fails, as those of dead hosts never will.
+    """
+    waits = iter(WAITS)
+    while True:
+        given: Any = None
+        try:
+            given = source.read(row)
+            return _shown(given, row, transform)
+        except Exception as error:
+            cause, wait = (error if is_out_of_memory(error) else passing(error)), next(waits, None)
+            if cause is None or (wait is None and isinstance(given, str) and is_url(given)):
+                return _failed(row, error), None
+            if wait is None:
+                raise SourceError(_cannot(row["id"], system_reason(cause))) from error
+        time.sleep(wait)  # outside of the handler, which keeps what was in memory
+
+
+def _shown(given: Any, row: Mapping[str, Any], transform: Transform | None) -> tuple[Read, Tensor]:
+    image_id = row["id"]
+    tensor = preprocessed(given)
+    if tensor is None:
+        picture = open_picture(given, name=image_id)
+        size, (tensor, _) = picture.size, show(picture, transform)
+    else:
+        size = (tensor.shape[-2], tensor.shape[-1])
+    if len(tensor) != 1:
+        raise ImageError(f"{image_id}: found {len(tensor)} images in one; expected images one by one")
+    tensor = tensor[0].detach().cpu().contiguous()
+    pixels = tensor.ravel().view(torch.uint8)  # of any dtype; flat, as this view needs a stride of 1
+    digest = hashlib.blake2b(pixels.numpy().data, digest_size=16).hexdigest()
+    return Read(image_id, row["label"], size, None, (tensor.shape[-2], tensor.shape[-1]), digest), tensor
+
+
+def _failed(row: Mapping[str, Any], error: Exception) -> Read:
+    """Its words on one line, as tables hold no text that is not UTF-8."""
+    words = str(error) if isinstance(error, VitscopeError) else f"{row['id']}: {error}"
+    return Read(row["id"], row["label"], None, (type(error).__name__, printable(words)))
+
+
+def _cannot(image_id: str, reason: str) -> str:
+    return (
+        f"{printable(image_id)} cannot be read for now ({printable(reason)}; tried {len(WAITS) + 1} times), which is "
+        "no fault of the picture; finished shards are kept, and nothing was recorded of the one in hand. Bring back "
+        "what it is read from, free memory, or use fewer workers, and give the same command again; if this file can "
+        "never be read again, put an empty one in its place, which counts as failed"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch says it by a class of its own on CUDA, and in words on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = str(error) if isinstance(error, RuntimeError) else ""
+    return "can't allocate memory" in words or "not enough memory" in words

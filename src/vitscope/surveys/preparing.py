@@ -1,19 +1,22 @@
 """What a run is, settled before its first shard: everything that a resumed one must equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitscope.errors import ArgumentError, SourceError
-from vitscope.look import Look
+from vitscope.layer_info import LayerInfo, layer_info
 from vitscope.measures.alignment import LEAST_IMAGES
+from vitscope.measures.arranged import Arranged
 from vitscope.measures.distance import MeanAttentionDistance
+from vitscope.measures.needs import Needs
 from vitscope.measures.seen import Seen
 from vitscope.measures.spread import Entropy
-from vitscope.measures.uniform import Uniform, uniform_layers
+from vitscope.measures.uniform import uniform_layers
+from vitscope.provenance import settings_of
 from vitscope.scope import Scope
 from vitscope.surveys.chosen import Chosen
 from vitscope.surveys.collecting import Columns
@@ -22,6 +25,7 @@ from vitscope.surveys.planning import SurveyPlan
 from vitscope.surveys.sources.base import Source
 
 FORMAT = 1
+CPU_BATCH = 8  # images, which a CPU's caches hold
 _TRIED = 64  # images, to find one that can be read
 
 
@@ -33,37 +37,31 @@ class Prepared:
     settings: Mapping[str, Any]
 
 
-def prepare(scope: Scope, source: Source, plan: SurveyPlan, chosen: tuple[Chosen, ...]) -> Prepared:
-    """Look at one image, so that what the model or a measure refuses is said at once, and settle the settings."""
+def prepare(
+    scope: Scope, source: Source, plan: SurveyPlan, chosen: tuple[Chosen, ...], *, limit_bytes: int = 2**30
+) -> Prepared:
+    """Show the model one image, so that what it or a measure refuses is said at once, and settle the settings."""
     _require_alike(scope, plan, chosen)
     image = _first_image(scope, source, plan)
-    look = scope.look(image[None])
-    see = scope.observer([one.measure for one in chosen], batch_size=1)
-    seen = see(image[None])
-    conventions = [_tried(one, seen) for one in chosen]
-    prefixes = [look.attention_seen.arrangement(layer.index).keys.prefix for layer in look.layers]
-    prefix = max(prefixes, key=len)
-    columns = Columns(
-        tuple(layer.heads for layer in look.layers), tuple(name for one in chosen for name in one.columns(prefix))
-    )
     whole = scope.transform is not None and scope.transform.fit == "whole"
+    expected = () if whole or not any(_is_known(one.measure) for one in chosen) else (_UniformPass(),)
+    wanted = [*(one.measure for one in chosen), *expected]
+    seen = scope.observer(wanted, batch_size=1, limit_bytes=limit_bytes)(image[None])
+    conventions = [_tried(one, seen) for one in chosen]
+    layers = [layer_info(seen, index) for index in range(len(seen.layers))]
+    prefix = max((seen.arrangement(layer.index).keys.prefix for layer in layers), key=len)
+    columns = Columns(
+        tuple(layer.heads for layer in layers), tuple(name for one in chosen for name in one.columns(prefix))
+    )
     settings = {
         "format": FORMAT,
-        **_of_model(look),
-        "readout": look.readout,
+        **_of_model(scope),
+        "readout": seen.readout,
         "measures": [one.settings(prefix, words) for one, words in zip(chosen, conventions, strict=True)],
-        "layers": [
-            {
-                "index": layer.index,
-                "name": layer.name,
-                "kind": layer.kind,
-                "heads": layer.heads,
-                "grid": None if whole else list(layer.grid),
-            }
-            for layer in look.layers
-        ],
-        "uniform": {} if whole else _uniform(look, chosen),
-        "input": None if whole else list(look.layout.image_size),
+        "layers": [_of_layer(layer, whole=whole) for layer in layers],
+        "limit_bytes": limit_bytes,
+        "uniform": _uniform(seen, chosen) if expected else {},
+        "input": None if whole else list(seen.layout.image_size),
         "source": source.settings,
         "images": plan.index.num_rows,
         "index_sha256": plan.sha256,
@@ -117,33 +115,52 @@ def _tried(chosen: Chosen, seen: Seen) -> str:
     return chosen.measure.measure(seen).convention
 
 
-def _of_model(look: Look) -> dict[str, Any]:
-    versions = {name: number for name, number in look.settings["versions"].items() if name != "python"}
-    return {
-        "model": look.settings["model"],
-        "preprocessing": look.settings["preprocessing"],
-        "versions": versions,
-    }
+def _of_model(scope: Scope) -> dict[str, Any]:
+    settings = settings_of(scope.loaded, scope.weights_sha256())
+    versions = {name: number for name, number in settings["versions"].items() if name != "python"}
+    return {"model": settings["model"], "preprocessing": settings["preprocessing"], "versions": versions}
 
 
-def _uniform(look: Look, chosen: tuple[Chosen, ...]) -> dict[str, list[float]]:
-    """What uniform attention would give in each layer, for the columns where that is known."""
-    layers = uniform_layers(look.attention_seen)
-    return {one.name: [_expected(one.measure, layer) for layer in layers] for one in chosen if _is_known(one.measure)}
+def _of_layer(layer: LayerInfo, *, whole: bool) -> dict[str, Any]:
+    named = {"index": layer.index, "name": layer.name, "kind": layer.kind, "heads": layer.heads}
+    return {**named, "grid": None if whole else list(layer.grid)}
+
+
+@dataclass(frozen=True)
+class _UniformPass:
+    """What uniform attention would give, taken of each layer while its mask is there; afterwards none is kept."""
+
+    words = "what uniform attention would give"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(passes=frozenset({self}))
+
+    def __call__(self, layer: Arranged) -> Tensor:
+        """(1, 1, 3): distance, rescaled distance, entropy; of all images and heads."""
+        alone = Seen(layer.arrangement.queries, (layer.call,), "mean", arrangements=(layer.arrangement,))
+        return torch.tensor([[astuple(uniform_layers(alone)[0])]], dtype=torch.float64)
+
+
+def _uniform(seen: Seen, chosen: tuple[Chosen, ...]) -> dict[str, list[float]]:
+    """What uniform attention would give in each layer, for the columns where that is known.
+
+    To seven digits, which is what every machine agrees on.
+    """
+    layers = seen.passed(_UniformPass())[0, :, 0]  # (layers, 3)
+    known = [one for one in chosen if _is_known(one.measure)]
+    return {one.name: [float(f"{value:.7g}") for value in layers[:, _place(one.measure)].tolist()] for one in known}
 
 
 def _is_known(measure: Any) -> bool:
     return isinstance(measure, Entropy) or (isinstance(measure, MeanAttentionDistance) and measure.unit == "pixels")
 
 
-def _expected(measure: Any, layer: Uniform) -> float:
-    """To seven digits, which is what every machine agrees on."""
-    expected = layer.entropy if isinstance(measure, Entropy) else layer.distance
-    if isinstance(measure, MeanAttentionDistance) and measure.rescale:
-        expected = layer.rescaled_distance
-    return float(f"{expected:.7g}")
+def _place(measure: Any) -> int:
+    """Of its number in what the pass gives."""
+    return 2 if isinstance(measure, Entropy) else int(measure.rescale)
 
 
 def batch_size_for(scope: Scope) -> int:
     """How many images to begin with: on a CPU what its caches hold, on CUDA what keeps it busy; halved if too many."""
-    return 64 if next(scope.model.parameters(), torch.zeros(())).is_cuda else 8
+    return 64 if next(scope.model.parameters(), torch.zeros(())).is_cuda else CPU_BATCH

@@ -1,22 +1,25 @@
 """From a plan's shards to their results: images read beside the model, measured in batches that fit."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vitscope.errors import NotFiniteError, SourceError, VitscopeError
+from vitscope.errors import LimitError, NotFiniteError, VitscopeError
 from vitscope.scope import Scope
 from vitscope.surveys.chosen import Chosen
 from vitscope.surveys.collecting import Collected, Columns
-from vitscope.surveys.loading import Chunk, chunks
+from vitscope.surveys.loading import Chunk, chunks, is_out_of_memory, readers_reported
 from vitscope.surveys.minibatches import Minibatches
 from vitscope.surveys.planning import SurveyPlan
+from vitscope.surveys.preparing import CPU_BATCH
 from vitscope.surveys.results import ShardResult
 from vitscope.surveys.sources.base import Source
+from vitscope.surveys.witnesses import Witnesses
 
 
 @dataclass
@@ -34,16 +37,17 @@ class SurveyWorker:
     limit_bytes: int
     seen: Callable[[int], None] | None = None  # told of images as they are measured, before their shard is there
 
-    def __call__(self, shards: Sequence[int]) -> Iterator[tuple[int, ShardResult]]:
-        """The shards' results, in order. Raises what the model refuses of every image, and SourceError."""
+    def __call__(self, shards: Sequence[int]) -> Generator[tuple[int, ShardResult]]:
+        """The shards' results, in order. Raises what the model refuses of every image, SourceError and RunError."""
         measuring = Measuring(self)
         ready = chunks(self.source, self.plan, self.scope.transform, shards, size=self.batch_size, workers=self.workers)
-        for chunk in ready:
-            measuring.take(chunk)
-            if self.seen is not None:
-                self.seen(len(chunk.images))
-            if chunk.last:
-                yield chunk.shard, measuring.finish(chunk.shard)
+        with readers_reported(), closing(ready):
+            for chunk in ready:
+                measuring.take(chunk)
+                if self.seen is not None:
+                    self.seen(len(chunk.images))
+                if chunk.last:
+                    yield chunk.shard, measuring.finish(chunk.shard)
 
 
 class Measuring:
@@ -53,7 +57,13 @@ class Measuring:
         self._worker = worker
         self._batch_size = worker.batch_size
         measures = [chosen.measure for chosen in worker.chosen]
-        self._see = worker.scope.observer(measures, batch_size=worker.batch_size, limit_bytes=worker.limit_bytes)
+        self._see = worker.scope.observer(
+            measures,
+            batch_size=worker.batch_size,
+            limit_bytes=worker.limit_bytes,
+            image_bytes=worker.limit_bytes // CPU_BATCH,  # on a CPU alone are fused heads stored
+        )
+        self._witnesses = Witnesses(worker.source, worker.plan, worker.scope.transform)
         self._begin()
 
     def take(self, chunk: Chunk) -> None:
@@ -62,25 +72,21 @@ class Measuring:
             self._begin(self._worker.plan.rows(chunk.shard).num_rows)
         for number, read in enumerate(chunk.images, chunk.start):
             self._collected.images.append(read)
-            if read.failure is not None:
+            if read.failure is None:
+                self._witnesses.saw(chunk.shard, number)
+            else:
                 self._lost(number)
         for numbers, tensors in chunk.tensors:
             self._wait(numbers, tensors)
 
     def finish(self, shard: int) -> ShardResult:
-        """The shard's result; SourceError where not a single image of it could be read, or the source has gone."""
+        """The shard's result; SourceError where images could not be read, and the source proves to have gone."""
         for waiting in list(self._waiting.values()):
             self._flush(waiting)
-        failed = [read for read in self._collected.images if read.failure is not None]
-        if failed:
+        unread = [number for number, read in enumerate(self._collected.images) if read.blake2b is None]
+        if unread:
             self._worker.source.require()
-        if len(failed) == len(self._collected.images) > 1:
-            first = failed[0].failure
-            assert first is not None
-            raise SourceError(
-                f"none of the {len(failed)} images of shard {shard} could be read, the first because: {first[1]} "
-                f"({first[0]}); nothing was recorded of this shard. Check that {self._worker.source.name} is all there"
-            )
+            self._witnesses.require(shard, unread)
         return self._collected.result()
 
     def _begin(self, images: int = 0) -> None:
@@ -123,8 +129,8 @@ class Measuring:
             found = self._values(images)
         except NotFiniteError as error:
             problem = error
-        except (RuntimeError, MemoryError) as error:
-            if len(numbers) == 1 or not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError, LimitError) as error:
+            if len(numbers) == 1 or not _may_fit_in_halves(error):
                 raise
             self._batch_size = max(1, min(self._batch_size, len(numbers)) // 2)
         else:
@@ -159,11 +165,8 @@ class Measuring:
             minibatches.failed(number, self._collected)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """PyTorch says it by a class of its own on CUDA, and in words on a CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+def _may_fit_in_halves(error: Exception) -> bool:
+    return isinstance(error, LimitError) or is_out_of_memory(error)
 
 
 def _free() -> None:

@@ -1,0 +1,125 @@
+"""The processes that read a survey's images: what is said when one dies, and that they end with the survey."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import vitscope
+from survey_images import pixels
+from vitscope.errors import RunError
+from vitscope.surveys.loading import chunks, readers_reported
+from vitscope.surveys.planning import plan_survey
+from vitscope.surveys.sources.opening import open_source
+from vitscope.surveys.sources.python import MappingSource
+
+OPTIONS = {"measures": ["entropy"], "shard_size": 5, "progress": False}
+ADVICE = r"finished shards are kept.*--workers 0"
+NAMES = [f"{i}" for i in range(13)]
+
+
+@dataclass(frozen=True, eq=False)
+class Deadly(MappingSource):
+    """Kills the process that reads one of its images, unless it is this one."""
+
+    deadly: str = ""
+    survivor: int = 0
+
+    def read(self, row):
+        if row["id"] == self.deadly and os.getpid() != self.survivor:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(row)
+
+
+def started():
+    """Chunks of pictures, the first of them there."""
+    source = open_source({name: pixels(int(name)) for name in NAMES})
+    plan, scope = plan_survey(source, shard_size=5), vitscope.load(device="cpu")
+    ready = chunks(source, plan, scope.transform, range(3), size=2, workers=2)
+    assert len(next(ready).images) == 2
+    return ready
+
+
+def kill_and_wait(child):
+    os.kill(child.pid, signal.SIGKILL)
+    time.sleep(30)  # the signal's handler raises here
+
+
+def test_a_killed_reader_is_told_and_finished_shards_are_kept(bundled, tmp_path):
+    images = {name: pixels(int(name)) for name in NAMES}
+    deadly = plan_survey(open_source(images), shard_size=5).rows(2)["id"][1].as_py()
+    source = Deadly(images, deadly=deadly, survivor=os.getpid())
+    with pytest.raises(RunError, match=rf"^a process that reads images died \(DataLoader worker \(pid.*{ADVICE}"):
+        vitscope.survey(source, bundled, tmp_path / "run", workers=1, batch_size=1, **OPTIONS)
+    done = vitscope.open_run(tmp_path / "run").shards
+    assert 2 not in done
+    run = vitscope.survey(source, bundled, tmp_path / "run", workers=0, **OPTIONS)
+    assert run.table("failures").num_rows == 0
+
+
+def test_a_reader_that_dies_while_the_model_is_busy_is_told_too():
+    with readers_reported():
+        ready = started()
+    child = multiprocessing.active_children()[0]
+    told = rf"DataLoader worker \(pid {child.pid}\) is killed by signal: Killed.*{ADVICE}"
+    with pytest.raises(RunError, match=told), readers_reported():
+        kill_and_wait(child)
+    ready.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "DataLoader worker_init_fn must be callable",
+        "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback: it exited unexpectedly",
+        "my DataLoader worker (pid 7) exited unexpectedly",
+        "CUDA error: the kernel is killed by signal",
+    ],
+)
+def test_what_else_goes_wrong_is_told_as_it_is(words):
+    with pytest.raises(RuntimeError) as told, readers_reported():
+        raise RuntimeError(words)
+    assert (type(told.value), str(told.value)) == (RuntimeError, words)
+
+
+def test_several_that_are_gone_are_told():
+    told = r"died \(DataLoader worker \(pid\(s\) 7, 11\) exited unexpectedly\); .*kept"
+    with pytest.raises(RunError, match=told), readers_reported():
+        raise RuntimeError("DataLoader worker (pid(s) 7, 11) exited unexpectedly")
+
+
+def ended(children):
+    for child in children:
+        child.join(30)
+    return not any(child.is_alive() for child in children)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_readers_end_with_the_survey(bundled, tmp_path, monkeypatch, killed):
+    children = []
+
+    def stop(*given):
+        children.extend(multiprocessing.active_children())
+        if not killed:
+            raise KeyboardInterrupt
+        kill_and_wait(children[0])
+
+    monkeypatch.setattr("vitscope.surveys.worker.Measuring.take", stop)
+    images = {name: pixels(int(name)) for name in NAMES}
+    with pytest.raises((KeyboardInterrupt, RunError)) as told:
+        vitscope.survey(images, bundled, tmp_path / "run", workers=2, batch_size=1, **OPTIONS)
+    assert told.type is (RunError if killed else KeyboardInterrupt)
+    assert len(children) == 2
+    assert ended(children)  # while the error is still at hand, as in a notebook
+
+
+def test_the_last_chunks_come_though_the_source_is_read_beside():
+    ready = started()
+    sizes = [len(chunk.images) for chunk in ready]
+    assert sizes == [2, 1, 2, 2, 1, 2, 1]
+    assert np.sum(sizes) + 2 == len(NAMES)
+    assert not multiprocessing.active_children()
