@@ -16,7 +16,7 @@ from vitscope.surveys.planning import plan_survey, share_of
 from vitscope.surveys.preparing import batch_size_for, prepare
 from vitscope.surveys.progress import Progress
 from vitscope.surveys.run import Run, open_run
-from vitscope.surveys.sameness import require_same_images
+from vitscope.surveys.sameness import require_same
 from vitscope.surveys.sources.base import Source
 from vitscope.surveys.sources.opening import open_source
 from vitscope.surveys.store import open_writer
@@ -81,7 +81,7 @@ def survey(
             seen=shown.seen if cluster is None else None,
         )
         with open_writer(Path(output), {**prepared.settings, "sample": sample, "maps": maps}, part=part) as writer:
-            require_same_images(open_run(output), opened, plan, scope.transform)
+            require_same(open_run(output), worker)
             if cluster is None:
                 fill(writer, mine, worker, shown)
             else:
