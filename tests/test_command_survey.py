@@ -18,6 +18,8 @@ from PIL import Image
 
 import vitscope
 from vitscope.cli import app, look
+from vitscope.surveys.planning import plan_survey
+from vitscope.surveys.sources.opening import open_source
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 VITSCOPE = [sys.executable, "-c", "from vitscope.cli.app import main; main()"]
@@ -50,9 +52,9 @@ SURVEY = "survey photos -o run --workers 0 --measure distance,rollout"
 
 
 def test_a_survey_says_what_was_done_and_goes_on(capsys):
-    for _ in range(2):
+    for expected in ("", "vitscope: run is complete; nothing was left to do\n"):
         status, out, err = run(capsys, SURVEY)
-        assert (status, err) == (0, "")
+        assert (status, err) == (0, expected)
         assert "vitscope-tiny → run/ (complete)" in out
         assert "7 measured, 0 failed" in out
     status, out, err = run(capsys, "compare run")
@@ -68,6 +70,22 @@ def test_some_failed(capsys):
     (report,) = json.loads(out)["runs"]
     assert (report["done"], report["failed"], report["complete"]) == (7, 1, True)
     assert report["measures"] == ["distance", "rollout"]
+
+
+def test_a_part_answers_for_its_own_images_alone(capsys):
+    Path("photos/cat/broken.jpg").write_bytes(b"no picture")
+    planned = plan_survey(open_source("photos"), shard_size=3)
+    broken = next(shard for shard in range(3) if "cat/broken.jpg" in planned.rows(shard)["id"].to_pylist())
+    faulty, sound = ("1/2", "2/2") if broken != 1 else ("2/2", "1/2")
+    line = f"{SURVEY} --shard-size 3 --shard"
+    status, _, err = run(capsys, f"{line} {faulty}")
+    assert (status, err) == (3, "vitscope: 1 image failed, named in run/shards/*/failures.parquet\n")
+    assert run(capsys, f"{line} {faulty} --json")[::2] == (
+        3, f"vitscope: run holds all of part {faulty}; nothing was left to do\n{err}"
+    )  # fmt: skip
+    status, out, err = run(capsys, f"{line} {sound}")
+    assert (status, err) == (0, "")
+    assert "7 measured, 1 failed" in out  # of the whole run
 
 
 def test_several_models_get_a_run_each(capsys):
@@ -143,6 +161,37 @@ def test_interrupted_it_keeps_what_is_whole():
         assert 0 < begun.shards_done < begun.shards_total
         assert not list(Path(f"run{number}").glob(".draft*"))
 
+
+def test_interrupted_before_its_first_shard_it_leaves_nothing():
+    temporary = Path("temporary")
+    temporary.mkdir()
+    command = subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS], stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)}
+    )
+    while not list(temporary.glob("vitscope-spool-*/.vitscope-*/*")):
+        assert command.poll() is None, command.stderr.read()
+        time.sleep(0.05)
+    command.terminate()
+    _, err = command.communicate(timeout=60)
+    assert (command.returncode, err) == (130, "vitscope: interrupted\n")
+    assert not list(temporary.glob("vitscope-*"))
+    assert not Path("run").exists()
+
+
+_ENDLESS = """
+import itertools, sys, time
+import numpy as np
+import vitscope
+from vitscope.cli.app import _complain
+def images():
+    for number in itertools.count():
+        yield str(number), np.zeros((2, 2, 3), np.uint8)
+        time.sleep(0.01)
+try:
+    vitscope.survey(images(), "vitscope-tiny", "run")
+except KeyboardInterrupt:
+    sys.exit(_complain("interrupted", 130))
+"""
 
 _SLOW = """
 import sys, time

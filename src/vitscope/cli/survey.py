@@ -10,10 +10,13 @@ from typing import Any
 
 from vitscope.cli.look import ModelOptions
 from vitscope.cli.words import DONE, FAILED, SOME_FAILED
-from vitscope.errors import ArgumentError
+from vitscope.errors import ArgumentError, RunError
 from vitscope.images.naming import printable
 from vitscope.surveys.cluster import Cluster
-from vitscope.surveys.run import Run
+from vitscope.surveys.engine import stoppable
+from vitscope.surveys.layout import Counts, count_images
+from vitscope.surveys.planning import share_of
+from vitscope.surveys.run import Run, open_run
 from vitscope.surveys.survey import survey
 
 
@@ -34,27 +37,26 @@ class SurveyOptions:
 def run_survey(
     source: Sequence[str], models: Sequence[ModelOptions], output: Path, options: SurveyOptions, *, as_json: bool
 ) -> int:
-    """Survey all images with each model; the command's exit status."""
+    """Survey all images with each model; the command's exit status, by the images of its own part."""
     folders = [output] if len(models) == 1 else [output / name for name in _folder_names(models)]
-    done: list[dict[str, Any]] = []
-    scopes = [model.load() for model in models]  # all of them first, as a name may be mistyped
-    for scope, folder in zip(scopes, folders, strict=True):
-        run = survey(source[0] if len(source) == 1 else list(source), scope, folder, **vars(options))
-        done.append(_report(run))
-        if not as_json:
-            print(_summary(run, folder))
-        if done[-1]["failed"]:
-            print(
-                f"vitscope: {count(done[-1]['failed'], 'image')} failed, named in "
-                f"{printable(str(folder))}/shards/*/failures.parquet",
-                file=sys.stderr,
-            )
+    reports: list[dict[str, Any]] = []
+    own: list[Counts] = []
+    with stoppable():
+        scopes = [model.load() for model in models]  # all of them first, as a name may be mistyped
+        for scope, folder in zip(scopes, folders, strict=True):
+            before = _finished(folder)
+            run = survey(source[0] if len(source) == 1 else list(source), scope, folder, **vars(options))
+            mine = [shard for shard in share_of(run.shards_total, *options.part) if shard in run.shards]
+            own.append(count_images(folder, mine, run.shards_total))
+            reports.append(_report(run))
+            if not as_json:
+                print(_summary(run, reports[-1]))
+            _remark(run, own[-1], options.part, idle=bool(mine) and before.issuperset(mine))
     if as_json:
-        print(json.dumps({"runs": done}, indent=2))
-    failed = sum(report["failed"] for report in done)
-    if not failed:
+        print(json.dumps({"runs": reports}, indent=2))
+    if not any(counts.failed for counts in own):
         return DONE
-    return SOME_FAILED if any(report["done"] for report in done) else FAILED
+    return SOME_FAILED if any(counts.done for counts in own) else FAILED
 
 
 def parse_part(text: str | None) -> tuple[int, int]:
@@ -92,30 +94,50 @@ def _folder_names(models: Sequence[ModelOptions]) -> list[str]:
     return names
 
 
+def _finished(folder: Path) -> frozenset[int]:
+    """The shards that are there before the survey; what is wrong with the folder, it tells itself."""
+    try:
+        return frozenset(open_run(folder).shards)
+    except RunError:
+        return frozenset()
+
+
+def _remark(run: Run, own: Counts, part: tuple[int, int], *, idle: bool) -> None:
+    """On standard error: images of this part that failed, and where there was nothing to do."""
+    shown = printable(str(run.folder))
+    if idle:
+        what = "is complete" if run.complete else f"holds all of part {part[0]}/{part[1]}"
+        print(f"vitscope: {shown} {what}; nothing was left to do", file=sys.stderr)
+    if own.failed:
+        words = f"{count(own.failed, 'image')} failed, named in {shown}/shards/*/failures.parquet"
+        print(f"vitscope: {words}", file=sys.stderr)
+
+
 def _report(run: Run) -> dict[str, Any]:
-    statuses = run.table("images", ["status"])["status"].to_pylist() if run.shards else []
+    """Of the whole run, as far as it is there."""
+    counts = count_images(run.folder, run.shards, run.shards_total)
     return {
         "run": str(run.folder),
         "complete": run.complete,
         "model": run.settings["model"]["name"],
         "images": run.settings["images"],
-        "done": statuses.count("done"),
-        "failed": statuses.count("failed"),
+        "done": counts.done,
+        "failed": counts.failed,
         "shards": [run.shards_done, run.shards_total],
         "measures": [measure["name"] for measure in run.settings["measures"]],
     }
 
 
-def _summary(run: Run, folder: Path) -> str:
+def _summary(run: Run, report: dict[str, Any]) -> str:
     """A few lines for a person."""
-    report = _report(run)
-    state = "complete" if report["complete"] else f"{run.shards_done} of {run.shards_total} shards"
+    folder = printable(str(run.folder))
+    state = "complete" if run.complete else f"{run.shards_done} of {run.shards_total} shards"
     return "\n".join(
         [
-            f"{report['model']} → {printable(str(folder))}/ ({state})",
+            f"{report['model']} → {folder}/ ({state})",
             f"  images    {report['done']:,} measured, {report['failed']:,} failed",
             f"  measures  {', '.join(report['measures'])}",
             "  tables    shards/*/heads.parquet, images.parquet, failures.parquet",
-            f"  next      vitscope compare {printable(str(folder))}",
+            f"  next      vitscope compare {folder}",
         ]
     )
