@@ -1,7 +1,10 @@
 """Which image stands in which shard: by ids alone."""
 
 import hashlib
+import os
 import random
+import shutil
+import time
 from collections import Counter
 from itertools import pairwise
 from types import MappingProxyType
@@ -11,8 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitscope.errors import ArgumentError, SourceError
+import survey_toys
+from vitscope.errors import ArgumentError, ImageError, SourceError
+from vitscope.surveys.engine import fill
+from vitscope.surveys.layout import shard_folder
 from vitscope.surveys.planning import plan_survey, share_of
+from vitscope.surveys.progress import Progress
+from vitscope.surveys.store import open_writer
 
 IDS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5), min_size=1, unique=True)
 
@@ -161,3 +169,27 @@ def test_numbers_of_no_meaning(arguments):
     ((name, value),) = arguments.items()
     with pytest.raises(ArgumentError, match=f"found {name}={value}; expected at least 1 image"):
         plan_survey(Listed(["a"]), **arguments)
+
+
+@pytest.mark.long
+def test_a_run_of_imagenet_s_size_is_planned_and_gone_on_with_in_a_minute(tmp_path):
+    """All of its shards but the last are there, as links to one that was written."""
+    images, begun = 1_281_167, time.monotonic()
+    plan = plan_survey(Listed([f"n{i % 1000:08d}/n{i % 1000:08d}_{i}.JPEG" for i in range(images)]))
+    seconds = [time.monotonic() - begun]
+    settings = survey_toys.settings(images=images, shard_size=plan.shard_size, shards=plan.shards)
+    with open_writer(tmp_path / "run", settings) as writer:
+        writer.write(0, survey_toys.result_of(0))
+    first, *others = (shard_folder(tmp_path / "run", shard, plan.shards) for shard in range(plan.shards - 1))
+    for other in others:
+        shutil.copytree(first, other, copy_function=os.link)
+
+    def before(shard):
+        seconds.append(time.monotonic() - begun)
+        raise ImageError("gone on with")
+
+    worker, begun = survey_toys.Worker(before=before), time.monotonic()
+    with open_writer(tmp_path / "run", settings) as writer, pytest.raises(ImageError, match="gone on with"):
+        fill(writer, range(plan.shards), worker, Progress(quiet=True))
+    assert worker.computed == [plan.shards - 1] == [2502]
+    assert sum(seconds) < 60
