@@ -53,8 +53,8 @@ def survey(
     `sample`: so many images, always the same of one source. `maps` keeps every image's maps, not only their
     means. Numbers depend neither on `batch_size` (default: what fits; halved where memory runs out) nor on
     `workers`, the processes that decode beside the model. `part` (i, n) computes the shards of one of n
-    jobs, which may run side by side in one folder. `limit_bytes`: as in `Scope.measure`. `cluster`: compute
-    on Ray.
+    jobs, which may run side by side in one folder. `limit_bytes`: as in `Scope.measure`, but of fused
+    heads, which are stored where those of one image take an eighth of it at most. `cluster`: compute on Ray.
 
     Images that cannot be read are named in the run's table of failures and enter no mean. Raises
     SourceError, RunError (the run there is another one's), OutputError and what the model refuses.
