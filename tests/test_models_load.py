@@ -185,7 +185,7 @@ def test_transformers_types_with_random_weights(kind, monkeypatch):
         ("vit_smal_patch16_224.dino", "did you mean vit_small_patch16_224.dino"),
         ("vitscope_tiny", "did you mean vitscope-tiny"),
         ("vit_small_patch8_224.dinno", "no weights named 'dinno'; did you mean dino"),
-        ("qqqqqqqqqqq", "timm.list_pretrained"),
+        ("qqqqqqqqqqq", r"vitscope models '\*vit\*'"),
         ("facebook/dino-vits16", "hf-hub:facebook/dino-vits16.*transformers:facebook/dino-vits16"),
         ("./out/checkpoint-900", "local-dir:./out/checkpoint-900"),
         ("hfhub:org/repo", "did you mean hf-hub"),

@@ -17,7 +17,7 @@ from vitscope.models.preprocessing import from_timm
 from vitscope.models.request import Request
 from vitscope.models.weights_file import code_in_pickle, refuses_code
 
-FIND = """python -c "import timm; print(timm.list_pretrained('*vit*'))\""""
+FIND = "vitscope models '*vit*'"
 
 
 def load(request: Request) -> LoadedModel:
@@ -69,7 +69,7 @@ def _require_known(request: Request) -> None:
         raise UnknownModelError(
             f"no model is named {request.name!r}{did_you_mean(request.target, candidates)} Expected a timm name, "
             "vitscope-tiny, or one with a prefix: hf-hub:, local-dir:, transformers:, torchvision:, open_clip:. "
-            f"To list timm's: {FIND}"
+            f"To list names that load: {FIND}"
         )
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
