@@ -8,7 +8,8 @@ from torch import nn
 from transformers import ViTConfig, ViTModel
 
 import vitscope
-from vitscope.errors import VitscopeError
+from toys import ToyViT
+from vitscope.errors import VerificationError, VitscopeError
 
 SIZE = (48, 112)  # 3 × 7 patches of 16 px; and of 4 px, 12 × 28
 PLAIN = {"img_size": SIZE, "depth": 3, "embed_dim": 48, "num_heads": 3, "num_classes": 5}
@@ -27,8 +28,8 @@ def transformers_vit():
     return ViTModel(ViTConfig(image_size=SIZE, **sizes))
 
 
-def swin():
-    sizes = {"img_size": (56, 84), "embed_dim": 12, "depths": (2, 2), "num_heads": (2, 3)}
+def swin(size=(56, 84)):
+    sizes = {"img_size": size, "embed_dim": 12, "depths": (2, 2), "num_heads": (2, 3)}
     return timm.create_model("swin_tiny_patch4_window7_224", **sizes)
 
 
@@ -87,6 +88,18 @@ def test_a_permutation_within_a_layer_is_found_out(make, place, order):
     assert found_out(model, size)
 
 
+@pytest.mark.parametrize("columns", [56, 84, 112])  # of pixels; in 84, the last merged column is partly padding
+def test_windows_shifted_back_by_one_too_few_are_found_out_before_patches_merge(columns):
+    torch.manual_seed(13)
+    model = swin((56, columns)).eval()
+    shifted = model.layers[0].blocks[1]
+    assert not found_out(model, (56, columns))
+    whole = shifted._attn
+    shifted._attn = lambda x: torch.roll(whole(x), 1, 2)  # (images, rows, columns, features)
+    look = vitscope.wrap(model).look(torch.randn(1, 3, 56, columns))
+    assert [layer.refusal is None for layer in look.layers] == [True, False, True, True]
+
+
 BETWEEN_LAYERS = [
     (timm_vit, "pos_drop", 0), (timm_vit, "norm_pre", 0), (timm_vit, "blocks.0", 1), (timm_vit, "blocks.1", 2),
     (timm_deit, "blocks.0", 1), (transformers_vit, "embeddings", 0), (transformers_vit, "layers.0", 1),
@@ -126,3 +139,43 @@ def test_an_answer_read_from_another_token_is_found_out(place):
     model = timm_vit().eval()
     permuting(model.get_submodule(place), lambda count: torch.arange(count).roll(5))
     assert found_out(model, SIZE)
+
+
+class Reading(ToyViT):
+    """No class token; the answer is read from some of the tokens."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.read = read
+
+    def forward(self, images):
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            x = x + layer(norm(x))
+        return self.head(self.read(x))
+
+
+def test_an_answer_said_to_be_the_mean_of_the_patches_follows_them_all():
+    torch.manual_seed(13)
+    look = vitscope.wrap(Reading(lambda x: x.mean(1)).eval()).look(torch.randn(1, 3, 12, 20))
+    assert look.readout == "mean"
+    assert [layer.refusal for layer in look.layers] == [None, None]
+
+
+@pytest.mark.parametrize("read", [lambda x: x[:, 0], lambda x: x[:, 7], lambda x: x[:, 3:9].mean(1)])
+def test_an_answer_read_from_some_patches_is_not_said_to_be_the_mean(read):
+    torch.manual_seed(13)
+    look = vitscope.wrap(Reading(read).eval()).look(torch.randn(1, 3, 12, 20))
+    assert look.layers[0].refusal is None
+    assert "read from some patches and not from others" in look.layers[1].refusal
+    with pytest.raises(VerificationError, match="read from some patches"):
+        look.heatmaps()
+
+
+def test_an_answer_read_from_some_patches_in_windows_is_not_said_to_be_the_mean():
+    torch.manual_seed(13)
+    sizes = {"img_size": (56, 56), "embed_dim": 12, "depths": (2,), "num_heads": (2,)}
+    model = timm.create_model("swin_tiny_patch4_window7_224", **sizes).eval()
+    assert not found_out(model, (56, 56))
+    model.norm.register_forward_hook(lambda _module, _inputs, maps: maps[:, 3:4, 9:10])  # (images, rows, columns, …)
+    assert found_out(model, (56, 56))

@@ -10,7 +10,14 @@ import vitscope
 from toys import ToyViT
 from vitscope import Look
 from vitscope.attention.kernels.products import linear
-from vitscope.errors import CaptureError, LayoutError, NoAttentionError, NotFiniteError, VerificationError
+from vitscope.errors import (
+    CaptureError,
+    LayoutError,
+    NoAttentionError,
+    NotFiniteError,
+    QueryError,
+    VerificationError,
+)
 from vitscope.layout import LayoutHints
 from vitscope.trace import trace
 
@@ -135,6 +142,105 @@ def test_class_tokens_at_the_end_are_named():
     found = traced(Last())
     assert found.calls[0].arrangement.key_tokens.tolist() == [[*range(1, 16), 0]]
     assert found.readout == "cls"
+
+
+class Placing(ToyViT):
+    """Tokens of its own under names that say nothing, put where `place` says, of patches and these."""
+
+    def __init__(self, place, read):
+        super().__init__()
+        self.own, self.place, self.read = nn.Parameter(torch.randn(1, 3, 21)), place, read
+
+    def forward(self, images):
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        x = self.place(x, self.own.expand(len(x), -1, -1))
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            x = x + layer(norm(x))
+        return self.head(self.read(x))
+
+
+def test_a_class_token_among_the_patches_and_registers_after_them_are_found():
+    def middle(patches, own):
+        return torch.cat([patches[:, :7], own[:, :1], patches[:, 7:], own[:, 1:]], 1)
+
+    found = traced(Placing(middle, lambda x: x[:, 7]), hints=LayoutHints())
+    assert found.layout.prefix == ("cls", "prefix2", "prefix3")
+    assert found.readout == "cls"
+    for call in found.calls:
+        assert call.arrangement.key_tokens.tolist() == [[*range(3, 10), 0, *range(10, 18), 1, 2]]
+        assert call.arrangement.query_tokens.tolist() == call.arrangement.key_tokens.tolist()
+
+
+def test_registers_after_the_patches_are_no_padding():
+    model = Placing(lambda patches, own: torch.cat([patches, own], 1), lambda x: x[:, :15].mean(1)).eval()
+    look = vitscope.wrap(model).look(torch.randn(2, 3, 12, 20))
+    assert (look.layout.prefix, look.readout) == (("prefix1", "prefix2", "prefix3"), "mean")
+    first = Placing(lambda patches, own: torch.cat([own, patches], 1), lambda x: x[:, 3:].mean(1)).eval()
+    first.load_state_dict(model.state_dict())
+    images = torch.randn(2, 3, 12, 20)
+    look, expected = (vitscope.wrap(one).look(images) for one in (model, first))
+    for ask in (Look.rollout, Look.prefix_mass, Look.mean_attention_distance, Look.rollout_matrix):
+        np.testing.assert_allclose(ask(look), ask(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_what_nothing_hears_of_is_padding():
+    class Padding(Placing):
+        def forward(self, images):
+            x = self.patch_embed(images).flatten(2).transpose(1, 2)
+            for norm, layer in zip(self.norms, self.layers, strict=True):
+                x = x + layer(self.place(norm(x), self.own))[:, :15]
+            return self.head(x.mean(1))
+
+    found = traced(Padding(lambda x, own: torch.cat([x, own.expand(len(x), -1, -1) * 0], 1), None), hints=LayoutHints())
+    assert found.layout.prefix == ()
+    assert [call.arrangement.key_tokens.tolist() for call in found.calls] == [[[*range(15), *[-1] * 3]]] * 2
+
+
+class Beside(ToyViT):
+    """Both layers take the same tokens."""
+
+    def forward(self, images):
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)
+        x = x + sum(layer(norm(x)) for norm, layer in zip(self.norms, self.layers, strict=True))
+        return self.head(x[:, 0])
+
+
+class PoolingBetween(ToyViT):
+    """What a learned query reads from the places comes back to all of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.probe, self.pool = nn.Parameter(torch.randn(1, 2, 21)), nn.MultiheadAttention(21, 3, batch_first=True)
+
+    def forward(self, images):
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)
+        x = x + self.layers[0](self.norms[0](x))
+        x = x + self.pool(self.probe.expand(len(x), -1, -1), x, x)[0].mean(1, keepdim=True)
+        x = x + self.layers[1](self.norms[1](x))
+        return self.head(x[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Beside, r"'layers\.1' takes nothing from 'layers\.0' before it"),
+        (PoolingBetween, r"'layers\.1' takes what 'pool' read from the places"),
+    ],
+)
+def test_there_is_no_rollout_where_layers_do_not_follow_one_another_alone(model, reason):
+    look = vitscope.wrap(model().eval()).look(torch.randn(1, 3, 12, 20))
+    assert [layer.kind for layer in look.layers] == ["global", "global"]
+    assert [layer.refusal for layer in look.layers] == [None, None]
+    with pytest.raises(QueryError, match=rf"{reason}; the model has branches"):
+        look.rollout()
+    assert look.heatmaps().shape == (1, 3, 3, 5)
+
+
+def test_more_layers_than_patches_follow_one_another():
+    model = ToyViT(depth=9).eval()
+    assert traced(model, size=(8, 8)).branching is None
 
 
 def test_the_readout_is_what_the_answer_follows():

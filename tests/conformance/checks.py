@@ -20,6 +20,8 @@ NO_ROLLOUT = {
     "timm:gcvit": "asks the same queries in every window",
     "timm:crossvit": _BRANCHES,
     "timm:tnt": _BRANCHES,
+    "timm:vision_transformer/parallel": _BRANCHES,
+    "timm:vision_transformer/differential": _BRANCHES,
     "timm:xcit": _READS_ONLY,
     "transformers:perceiver/learned": _READS_ONLY,
     "transformers:perceiver/conv": _READS_ONLY,

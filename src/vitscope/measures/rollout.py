@@ -38,7 +38,8 @@ class Rollout:
 
     Where tokens merge inside or between layers, the pooling matrix takes the identity's place (each
     coarse token the mean of the finer ones that it covers), windows attend to themselves alone, and
-    padding is left out: the map is on the lattice of the first layer, the picture's own.
+    padding is left out: the map is on the lattice of the first layer, the picture's own. Layers side by
+    side (parallel blocks, differential attention), or with pooling between them, have no rollout.
     """
 
     fusion: Fusion = "mean"

@@ -138,11 +138,11 @@ def _numbered(grid: Grid, entries: np.ndarray, hints: LayoutHints, *, named: boo
     tokens = np.where(nowhere, NOWHERE, cells + count)
     if count:
         tokens[0, nowhere[0]] = np.arange(count)
-    names = ("pool",) if count == 1 and pooled[0].any() else _names(count, hints)
-    return Layout(grid.shape, grid.step, names), tokens
+    prefix = ("pool",) if count == 1 and pooled[0].any() else names(count, hints)
+    return Layout(grid.shape, grid.step, prefix), tokens
 
 
-def _names(count: int, hints: LayoutHints) -> tuple[str, ...]:
+def names(count: int, hints: LayoutHints) -> tuple[str, ...]:
     """Of prefix tokens."""
     if hints.prefix is not None and len(hints.prefix) == count:
         return hints.prefix

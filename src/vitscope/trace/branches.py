@@ -1,69 +1,133 @@
-"""Whether layers follow one another, each from the output of the one before, found by experiment."""
+"""Whether layers follow one another, each from the output of the one before and nothing else, found by experiment."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from vitscope.attention.axes import Axes
 from vitscope.attention.event import AttentionEvent, Observer
+from vitscope.layout import Layout
+from vitscope.trace.fingerprint import fingerprint
+from vitscope.trace.readout import find_answer
 from vitscope.trace.run import Subject, given
 from vitscope.trace.sides import IMAGES, Print, print_of
 from vitscope.trace.still import Still
 
+_LOUD = 10.0  # deviation of the noise: scaled layers let little of it through
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a call is to the layers' succession."""
+
+    axes: Axes
+    layer: bool  # between places of the picture
+    reads: bool  # from the places: a pooling query, a class token that asks alone, a decoder's queries
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Noise from one call: all that it gives to one image, or to some tokens of every image."""
+
+    number: int
+    image: int | None = None
+    tokens: np.ndarray | None = None
+
+    def rows(self, windows: int, queries: int) -> np.ndarray:
+        """Which rows of the call's answer get noise, (images · windows, queries)."""
+        chosen = np.zeros((IMAGES, windows, queries), bool)
+        if self.tokens is not None:
+            chosen[..., self.tokens] = True
+        elif self.image is not None:
+            chosen[self.image] = True
+        return chosen.reshape(-1, queries)
+
+    def answered(self, now: Print, before: Print, axes: Axes) -> bool:
+        """Whether another call answers to it."""
+        for one, other in zip(now.sides, before.sides, strict=True):
+            if one is not None and other is not None:
+                changed = one.differs(other)  # (entries, tokens)
+                parts = changed.reshape(axes.before, IMAGES, -1, changed.shape[-1])
+                parts = parts[:, self.image] if self.image is not None else parts[..., self.tokens]
+                if parts.any():
+                    return True
+        return False
+
 
 class _DisturbOutputs(Observer):
-    """Answers with zeros, but image i gets noise from the call number `calls[i]`; keeps the print of every call."""
+    """Answers with zeros, but for the noise of the trials; keeps the print of every call."""
 
-    def __init__(self, axes: Sequence[Axes], calls: Sequence[int | None]) -> None:
-        self._axes, self._calls = axes, calls
+    def __init__(self, axes: Sequence[Axes], trials: Sequence[_Trial]) -> None:
+        self._axes = axes
+        self._trials = trials
         self.prints: list[Print] = []
 
     def before(self, event: AttentionEvent) -> Tensor:
         number = len(self.prints)
         self.prints.append(print_of(event))
-        if number not in self._calls or number >= len(self._axes):
+        trials = [trial for trial in self._trials if trial.number == number]
+        if not trials:
             return event.zero_output()
-        event = replace(event, axes=self._axes[number])
-        whose = [i < len(self._calls) and self._calls[i] == number for i in range(IMAGES)]
-        whose = np.repeat(whose, self._axes[number].windows)  # (images · windows,)
-        return given(event, whose[:, None].repeat(event.query_count, 1), IMAGES)
+        axes = self._axes[number]
+        rows = np.logical_or.reduce([trial.rows(axes.windows, event.query_count) for trial in trials])
+        return given(replace(event, axes=axes), rows, IMAGES, _LOUD)
 
 
-def find_branch(subject: Subject, calls: Sequence[tuple[Axes, bool]]) -> str | None:
-    """Why some layer does not follow the one before it, naming both; None where all do.
+def find_branch(subject: Subject, calls: Sequence[Link], plain: Layout | None) -> str | None:
+    """Why some layer does not follow the one before it alone, naming both; None where all do.
 
-    `calls` are (axes, whether it is a layer), in the order of the forward pass.
+    What is read from the places before the last layer must not come back into the layers. `plain`: of
+    all layers, where they have one.
     """
-    axes = [axes for axes, _ in calls]
-    layers = [number for number, (_, is_layer) in enumerate(calls) if is_layer]
-    blank = _prints(subject, axes, [None] * IMAGES)
-    for first in range(0, len(layers) - 1, IMAGES):
-        disturbed = layers[:-1][first : first + IMAGES]
-        prints = _prints(subject, axes, disturbed)
-        for image, number in enumerate(disturbed):
-            later = layers[layers.index(number) + 1 :]
-            answers = [_answers(prints[other], blank[other], axes[other], image) for other in later]
-            if any(answers) and not answers[0]:  # one that nothing answers to may be switched off by its weights
-                names = blank[number].name, blank[later[0]].name
-                return f"{names[1]!r} takes nothing from {names[0]!r} before it; the model has branches"
+    axes = [call.axes for call in calls]
+    layers = [number for number, call in enumerate(calls) if call.layer]
+    blank: list[Print] = []
+    for trials in _runs(calls, layers, plain):
+        blank = blank or _prints(subject, axes, [])
+        prints = _prints(subject, axes, trials)
+        for trial in trials:
+            later = [layer for layer in layers if layer > trial.number]
+            answers = [trial.answered(prints[other], blank[other], axes[other]) for other in later]
+            own, after = blank[trial.number].name, blank[later[0]].name
+            if calls[trial.number].layer:
+                # a layer that nothing answers to may be switched off by its weights
+                if not answers[0] and (any(answers) or _is_read(subject, axes, trial.number)):
+                    return f"{after!r} takes nothing from {own!r} before it; the model has branches"
+            elif any(answers):
+                back = blank[later[answers.index(True)]].name
+                return f"{back!r} takes what {own!r} read from the places; the model has branches"
     return None
 
 
-def _prints(subject: Subject, axes: Sequence[Axes], calls: Sequence[int | None]) -> list[Print]:
-    observer = _DisturbOutputs(axes, calls)
+def _runs(calls: Sequence[Link], layers: list[int], plain: Layout | None) -> Iterator[list[_Trial]]:
+    """Trials of every call before the last layer, those together that do not disturb one another."""
+    alone = [number for number, call in enumerate(calls[: layers[-1]]) if call.layer or call.reads]
+    if plain is not None:  # nothing mixes tokens while attention is off: each layer has some to itself
+        patches = np.arange(len(plain.prefix), plain.tokens)
+        for first in range(0, len(layers) - 1, plain.patches):
+            together = layers[:-1][first : first + plain.patches]
+            yield [_Trial(layer, tokens=patches[i :: len(together)]) for i, layer in enumerate(together)]
+        alone = [number for number in alone if not calls[number].layer]
+    for first in range(0, len(alone), IMAGES):
+        yield [_Trial(number, image) for image, number in enumerate(alone[first : first + IMAGES])]
+
+
+def _is_read(subject: Subject, axes: Sequence[Axes], number: int) -> bool:
+    """Whether the answer follows what a call gives to the first image."""
+    quiet, loud = (
+        find_answer(subject.run(subject.blank(IMAGES), _DisturbOutputs(axes, trials)))
+        for trials in ([], [_Trial(number, image=0)])
+    )
+    if quiet is None or loud is None or quiet.shape[0] != IMAGES:
+        return False
+    before, after = (fingerprint(answer.flatten(1)[:, None, None]) for answer in (quiet, loud))
+    return bool(after.differs(before).any())
+
+
+def _prints(subject: Subject, axes: Sequence[Axes], trials: Sequence[_Trial]) -> list[Print]:
+    observer = _DisturbOutputs(axes, trials)
     with Still():
         subject.run(subject.blank(IMAGES), observer)
     return observer.prints
-
-
-def _answers(now: Print, before: Print, axes: Axes, image: int) -> bool:
-    """Whether any token of an image changed."""
-    for one, other in zip(now.sides, before.sides, strict=True):
-        if one is not None and other is not None:
-            changed = one.differs(other)  # (entries, tokens)
-            parts = changed.reshape(axes.before, IMAGES, -1, changed.shape[-1])
-            if parts[:, image].any():
-                return True
-    return False

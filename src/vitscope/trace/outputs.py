@@ -33,7 +33,9 @@ class Answered:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class Rows:
+    """Rows of queries of one call, and how its leading axes are split."""
+
     axes: Axes
     chosen: Bool[np.ndarray, "sets queries"]  # images · windows
 
@@ -103,11 +105,12 @@ def _asks_everywhere(arrangement: Arrangement) -> bool:
 def _codes(layouts: Sequence[Layout], image_size: tuple[int, int]) -> Iterator[_Places]:
     """Bands that tell all places of all lattices apart, and each prefix token.
 
-    Lattices that divide the picture evenly lie within one another; others are told by themselves alone.
+    Lattices of whole cells from the picture's first pixel on, the last of them perhaps partly beyond it, lie within
+    one another; others are told by themselves alone.
     """
-    even = tuple(layout for layout in layouts if layout.image_size == image_size)
+    nested = tuple(layout for layout in layouts if _covers(layout, image_size))
     axes: tuple[Axis, ...] = (0, 1)
-    for group in filter(None, [even, *((layout,) for layout in layouts if layout not in even)]):
+    for group in filter(None, [nested, *((layout,) for layout in layouts if layout not in nested)]):
         for axis in axes:
             bands = {
                 layout.patch_size[axis] * 2**bit
@@ -120,12 +123,18 @@ def _codes(layouts: Sequence[Layout], image_size: tuple[int, int]) -> Iterator[_
         yield from (_Places(alike, prefix=number) for number in range(len(prefix)))
 
 
-def _rows(one: Answered, pair: list[_Places]) -> _Rows:
+def _covers(layout: Layout, image_size: tuple[int, int]) -> bool:
+    """Whether a lattice begins and ends where the picture does, up to a part of its last row and column."""
+    sides = zip(layout.image_size, image_size, layout.patch_size, strict=True)
+    return all(0 <= covered - side < step for covered, side, step in sides)
+
+
+def _rows(one: Answered, pair: list[_Places]) -> Rows:
     """The rows of queries that stand at the places of each image; none where the lattice does not fit them."""
     tokens = one.arrangement.query_tokens
     among = [places.among(one.arrangement.queries) for places in pair]
     chosen = [np.zeros(tokens.shape, bool) if some is None else some[tokens] for some in among]
-    return _Rows(one.axes, np.concatenate(chosen))
+    return Rows(one.axes, np.concatenate(chosen))
 
 
 def _others_change(now: Print, blank: Print, one: Answered, image: int, places: _Places) -> bool:
@@ -147,10 +156,10 @@ def _others_change(now: Print, blank: Print, one: Answered, image: int, places: 
     return False
 
 
-class _Give(Observer):
+class Give(Observer):
     """Gives noise on the rows of some calls, by number, and zeros elsewhere; keeps the print of every call."""
 
-    def __init__(self, rows: Mapping[int, _Rows]) -> None:
+    def __init__(self, rows: Mapping[int, Rows]) -> None:
         self._rows = rows
         self.prints: list[Print] = []
 
@@ -163,8 +172,8 @@ class _Give(Observer):
         return given(replace(event, axes=rows.axes), rows.chosen, IMAGES, _LOUD)
 
 
-def _run(subject: Subject, rows: Mapping[int, _Rows]) -> list[Print]:
-    observer = _Give(rows)
+def _run(subject: Subject, rows: Mapping[int, Rows]) -> list[Print]:
+    observer = Give(rows)
     with Still(enlarge=False):
         subject.run(subject.blank(IMAGES), observer)
     return observer.prints

@@ -12,11 +12,12 @@ from vitscope.attention.axes import Axes
 from vitscope.errors import CaptureError, LayoutError, NoAttentionError
 from vitscope.layout import Layout, LayoutHints, ReadoutKind
 from vitscope.trace.arrange import BETWEEN_PLACES, READS_OUT, Kind, Placed, askers
-from vitscope.trace.branches import find_branch
+from vitscope.trace.branches import Link, find_branch
 from vitscope.trace.general import place
 from vitscope.trace.outputs import Answered, find_astray
+from vitscope.trace.own import name_own
 from vitscope.trace.plain import PlainCall, prove_plain
-from vitscope.trace.readout import all_patches_read, find_answer, is_read, tokens_read
+from vitscope.trace.readout import Call, all_patches_read, find_answer, is_read, tokens_read
 from vitscope.trace.run import Forward, Subject, noise
 from vitscope.trace.sides import IMAGES, Print, SwitchOff
 
@@ -26,8 +27,9 @@ _NOTHING_SEEN = (
     "(there is nothing to see)"
 )
 _READ_ELSEWHERE = (
-    "the answer is read from some patches and not from others, so that tokens must have been moved after it; vitscope "
-    "shows no map that it cannot place"
+    "the answer is read from some patches and not from others: tokens were moved after it, or the model reads no more "
+    "of them, so that no row is known to be the answer's; vitscope shows no map that it cannot place. If the model is "
+    "meant so, pass a forward that gives all tokens' features, and name the query"
 )
 
 
@@ -88,7 +90,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     _require_same_each_time(subject)
     plain = prove_plain(subject, hints)
     if plain is None:
-        calls = tuple(_traced(call, one) for call, one in place(subject, hints))
+        calls = tuple(_traced(call, one) for call, one in name_own(subject, place(subject, hints), hints))
     else:
         layout, found = plain
         calls = tuple(_plain_call(call, layout, is_layer=between) for call, between in found)
@@ -107,8 +109,9 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
         )
     traced = Traced(placed[0].finer, calls, "mean", plain is not None)
     _require_given(traced, hints)
+    links = [Link(call.axes, call.is_layer, call.kind in (*READS_OUT, "cross")) for call in calls]
+    traced = replace(traced, branching=find_branch(subject, links, traced.layout if traced.plain else None))
     if not traced.plain:
-        traced = replace(traced, branching=find_branch(subject, [(call.axes, call.is_layer) for call in calls]))
         traced = replace(traced, calls=_without_astray(subject, calls))
     return _with_readout(subject, traced, hints)
 
@@ -237,23 +240,32 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
     )
     if calls[last].is_only:
         return replace(traced, readout="cls" if calls[last].kind == "class" else "pool")
-    arrangement = traced.calls[last].arrangement
     answer = find_answer(subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)))
     reads = [i for i, call in enumerate(calls) if call.reads_out]
-    if reads and is_read(subject, reads[-1], answer):
-        return replace(traced, calls=calls, readout="cls" if calls[reads[-1]].kind == "class" else "pool")
-    if arrangement is None or not arrangement.queries.prefix:
+    reading = _placed(calls, reads[-1]) if reads else None
+    if reading is not None and is_read(subject, reading, answer):
+        return replace(traced, calls=calls, readout="cls" if calls[reading.number].kind == "class" else "pool")
+    call = _placed(calls, last)
+    if call is None or call.arrangement.overlapping:
         return traced
-    read = tokens_read(subject, arrangement, last, answer)
-    if answer is not None and "patches" in read and not all_patches_read(subject, arrangement, last, answer):
+    read = tokens_read(subject, call, answer)
+    if answer is not None and "patches" in read and not all_patches_read(subject, call, answer):
         name = traced.calls[last].name
         refused = replace(traced.calls[last], refusal=f"layer {name!r}: {_READ_ELSEWHERE}")
         traced = replace(traced, calls=(*traced.calls[:last], refused, *traced.calls[last + 1 :]))
-    prefix = arrangement.queries.prefix
+    prefix = call.arrangement.queries.prefix
+    if not prefix:
+        return traced
     if read and not (hints.prefix and prefix == hints.prefix) and "patches" not in read:  # read alone: class tokens
         traced, read = _renamed(traced, read), ["cls"]
     named = [name for name in (read or prefix) if name.startswith("cls")]
     return replace(traced, readout="cls" if named else "mean")
+
+
+def _placed(calls: tuple[TracedCall, ...], number: int) -> Call | None:
+    """The call of that number, if it is known where its tokens stand."""
+    arrangement = calls[number].arrangement
+    return None if arrangement is None else Call(number, calls[number].axes, arrangement)
 
 
 def _renamed(traced: Traced, read: list[str]) -> Traced:
