@@ -172,6 +172,18 @@ def test_an_answer_read_from_some_patches_is_not_said_to_be_the_mean(read):
         look.heatmaps()
 
 
+def test_where_all_features_are_given_a_pooled_patch_beside_them_is_no_readout():
+    class Beside(Reading):
+        def forward(self, images):
+            features: list[torch.Tensor] = []
+            self.read = lambda x: features.append(x) or x[:, 0]
+            return {"pooler_output": super().forward(images), "last_hidden_state": features[0]}
+
+    look = vitscope.wrap(Beside(None).eval()).look(torch.randn(1, 3, 12, 20))
+    assert look.readout == "mean"
+    assert [layer.refusal for layer in look.layers] == [None, None]
+
+
 def test_an_answer_read_from_some_patches_in_windows_is_not_said_to_be_the_mean():
     torch.manual_seed(13)
     sizes = {"img_size": (56, 56), "embed_dim": 12, "depths": (2,), "num_heads": (2,)}

@@ -121,3 +121,11 @@ def find_answer(output: Any) -> Tensor | None:
         parts = cast(Sequence[Any], output)
         return next((part for part in parts if isinstance(part, Tensor)), None)
     return None
+
+
+def gives_features(output: Any) -> bool:
+    """Whether all tokens' features stand in the output, beside the answer."""
+    if not isinstance(output, Mapping):
+        return False
+    features = cast(Mapping[str, Any], output).get("last_hidden_state")
+    return isinstance(features, Tensor) and features.dim() > 2

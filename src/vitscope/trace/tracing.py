@@ -17,7 +17,7 @@ from vitscope.trace.general import place
 from vitscope.trace.outputs import Answered, find_astray
 from vitscope.trace.own import name_own
 from vitscope.trace.plain import PlainCall, prove_plain
-from vitscope.trace.readout import Call, all_patches_read, find_answer, is_read, tokens_read
+from vitscope.trace.readout import Call, all_patches_read, find_answer, gives_features, is_read, tokens_read
 from vitscope.trace.run import Forward, Subject, noise
 from vitscope.trace.sides import IMAGES, Print, SwitchOff
 
@@ -240,7 +240,8 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
     )
     if calls[last].is_only:
         return replace(traced, readout="cls" if calls[last].kind == "class" else "pool")
-    answer = find_answer(subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)))
+    output = subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None))
+    answer = find_answer(output)
     reads = [i for i, call in enumerate(calls) if call.reads_out]
     reading = _placed(calls, reads[-1]) if reads else None
     if reading is not None and is_read(subject, reading, answer):
@@ -248,12 +249,14 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
     call = _placed(calls, last)
     if call is None or call.arrangement.overlapping:
         return traced
+    prefix = call.arrangement.queries.prefix
+    if not prefix and gives_features(output):  # a pooled output beside them may be the first patch (Janus)
+        return traced
     read = tokens_read(subject, call, answer)
     if answer is not None and "patches" in read and not all_patches_read(subject, call, answer):
         name = traced.calls[last].name
         refused = replace(traced.calls[last], refusal=f"layer {name!r}: {_READ_ELSEWHERE}")
         traced = replace(traced, calls=(*traced.calls[:last], refused, *traced.calls[last + 1 :]))
-    prefix = call.arrangement.queries.prefix
     if not prefix:
         return traced
     if read and not (hints.prefix and prefix == hints.prefix) and "patches" not in read:  # read alone: class tokens
