@@ -63,5 +63,5 @@ def test_kernels_compile_for_hopper(call, prefix, compiled):
     kernels.column_sums(call, vector, kernels.normalisers(call))
     kernels.fused(call, "mean")
     kernels.vector_times_rollout_layer(call, vector, "max", torch.zeros(call.images))
-    expected = ["rows", "moments", "column_sums", "fused", "fused_row_sums", "fused_column_sums"]
+    expected = ["rows", "means", "moments", "column_sums", "fused", "fused_row_sums", "fused_column_sums"]
     assert set(compiled) == {f"{name}_kernel" for name in expected}

@@ -8,7 +8,7 @@ import torch
 
 import vitscope
 from toys import ToyViT, fused_masked
-from vitscope import Entropy, Heatmaps, MeanAttentionDistance, Rollout, observing
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout, observing
 from vitscope.attention.kernels import choice
 from vitscope.attention.kernels.choice import Choice, choose
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
@@ -150,3 +150,16 @@ def test_what_is_stored_counts_for_the_images_that_are_shown():
     assert see(torch.randn(1, 3, 8, 12)).fused(0, "mean") is not None
     with pytest.raises(LimitError, match="a position bias or mask"):
         see(torch.randn(7, 3, 8, 12))
+
+
+@pytest.mark.parametrize(("dtype", "together"), [(torch.bfloat16, 5), (torch.float16, 5), (torch.float32, 0)])
+def test_on_cuda_outputs_come_with_statistics_in_half_precision(dtype, together):
+    found = plan_of(MeanAttentionDistance(), facts=replace(FACTS, device="cuda", dtype=dtype))
+    assert (found.choice.name, found.together) == ("triton", together)
+    assert plan_of(Heatmaps(), facts=replace(FACTS, device="cuda", dtype=dtype)).together == 0
+
+
+def test_entropy_is_computed_where_it_is_asked_for():
+    assert plan_of(MeanAttentionDistance(), Entropy()).entropy
+    assert not plan_of(MeanAttentionDistance(), PrefixMass(), Heatmaps(), Rollout()).entropy
+    assert EVERYTHING.entropy

@@ -38,7 +38,8 @@ def assert_equal(found: torch.Tensor, expected: torch.Tensor, tolerance: float =
 def assert_all_equal(found: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
     """Of dataclasses of tensors."""
     for field in fields(expected):
-        assert_equal(getattr(found, field.name), getattr(expected, field.name), tolerance)
+        if getattr(expected, field.name) is not None:
+            assert_equal(getattr(found, field.name), getattr(expected, field.name), tolerance)
 
 
 def to_device(call: AttentionCall) -> AttentionCall:
@@ -56,6 +57,16 @@ def hidden_columns(images: int, keys: int) -> DenseBias:
     term = torch.zeros(images, 1, 1, keys)
     term[..., ::5] = -torch.inf
     term[0, ..., :69] = -torch.inf
+    return DenseBias(term)
+
+
+def far_apart(images: int, keys: int) -> DenseBias:
+    """Keys of the blocks in the middle 100 above all others, which in the last image are hidden at both ends."""
+    term = torch.full((images, 1, 1, keys), -100.0)
+    term[..., 130:190] = 0.0
+    term[-1, ..., :128] = -torch.inf
+    term[-1, ..., keys - keys % 64 :] = -torch.inf
+    term[-1] -= 100
     return DenseBias(term)
 
 
@@ -90,6 +101,14 @@ CASES: dict[str, tuple[Callable[[torch.dtype], AttentionCall], int, int]] = {  #
     "qkv": (lambda dtype: as_in_qkv(random_call(tokens=67, dim=16, dtype=dtype)), 1, 1),
     "dense bias": (lambda dtype: random_call(tokens=67, keys=71, dim=5, bias=True, dtype=dtype), 1, 1),
     "hidden": (lambda dtype: replace(random_call(tokens=67, keys=83, dtype=dtype), bias=hidden_columns(2, 83)), 1, 1),
+    "many keys": (lambda dtype: random_call(images=1, heads=2, tokens=67, keys=331, dim=16, dtype=dtype), 1, 5),
+    "far apart": (
+        lambda dtype: replace(
+            random_call(images=2, heads=2, tokens=17, keys=331, dim=3, dtype=dtype), bias=far_apart(2, 331)
+        ),
+        1,
+        1,
+    ),
     "relative": (
         lambda dtype: replace(random_call(images=1, tokens=77, dtype=dtype), bias=relative_bias((7, 11), 0, heads=3)),
         0,

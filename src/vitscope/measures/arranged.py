@@ -7,6 +7,7 @@ is plain, the kernels answer directly.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -35,10 +36,13 @@ class Arranged:
     def images(self) -> int:
         return self.call.images // self.arrangement.windows
 
-    def row_statistics(self, *, unit_square: bool = False) -> RowStatistics:
-        """Means over the queries that stand on places; `normalisers` are those of the call, window by window."""
+    def row_statistics(self, *, unit_square: bool = False, whole: bool = True) -> RowStatistics:
+        """Means over the queries that stand on places; `normalisers` are those of the call, window by window.
+
+        Not the `whole`: what distances need, at least.
+        """
         if self.arrangement.plain:
-            return self.body.row_statistics(self.call, places_of(self.arrangement.queries, unit_square))
+            return self.body.row_statistics(self.call, places_of(self.arrangement.queries, unit_square), whole=whole)
         groups = self.arrangement.alike
         parts = [self._of_alike(group, unit_square) for group in groups]
         normalisers = torch.cat([part.normalisers.unflatten(0, (self.images, -1)) for part in parts], 1)
@@ -235,8 +239,9 @@ def _scattered(values: Float[Tensor, "*batch windows tokens"], numbers: Any, lay
     return out.index_add_(-1, index, values.flatten(-2))[..., :-1]
 
 
+@lru_cache(maxsize=64)
 def places_of(layout: Layout, unit_square: bool) -> Places:
-    """Where the patches stand, in pixels of the model's input or in the unit square."""
+    """Where the patches stand, in pixels of the input or in the unit square; kept, as kernels keep copies of it."""
     places = torch.from_numpy(layout.unit_square() if unit_square else layout.centres())
     return Places(places, places)
 

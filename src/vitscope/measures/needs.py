@@ -31,6 +31,7 @@ class Needs:
     layers: frozenset[int | str] | None = frozenset()  # those whose rows are computed again; None: all of them
     fusions: frozenset[Fusion] = frozenset()  # of rollouts without discard, for which fused heads are enough
     passes: frozenset[LayerPass] = frozenset()
+    entropy: bool = False  # of the row statistics, with distances that come anyway
     representations: bool = False  # whether the output of each layer's block is kept
 
     def __or__(self, other: "Needs") -> "Needs":
@@ -40,8 +41,9 @@ class Needs:
             layers,
             self.fusions | other.fusions,
             self.passes | other.passes,
+            self.entropy or other.entropy,
             self.representations or other.representations,
         )
 
 
-EVERYTHING = Needs(layers=None)
+EVERYTHING = Needs(layers=None, entropy=True)

@@ -10,6 +10,8 @@ from vitscope.attention.kernels.reference import Fusion
 from vitscope.measures.needs import LayerPass, Needs
 
 _SHARE_OF_FREE = 4  # at most this part of the free memory is taken by matrices that could be computed again
+# Bodies that compute a layer's output together with its statistics sooner than both apart, in these precisions.
+_ATTENDS = {"compiled": (torch.float32,), "triton": (torch.float16, torch.bfloat16)}
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Plan:
     together: int  # layers whose outputs come from the same products as their statistics
     early: bool  # whether anything is computed, or left out, while the model runs
     passes: frozenset[LayerPass] = frozenset()  # over the rows of every layer, made while the model runs
+    entropy: bool = False  # whether statistics of rows are more than what distances need
     representations: bool = False  # whether the output of each layer's block is kept
 
     @property
@@ -146,10 +149,10 @@ def plan(facts: Facts, needs: Needs | None, *, free_bytes: int, limit_bytes: int
     keeps_all = needs.layers is None or (needs.fusions and fusion is None)
     kept = every_layer if keeps_all else tuple(sorted({facts.index(layer) for layer in needs.layers or ()}))
     choice = choose(facts.device, facts.dtype, None, installed)
-    attends = choice.name == "compiled" and facts.dtype == torch.float32 and (needs.statistics or fusion)
+    attends = facts.dtype in _ATTENDS.get(choice.name, ()) and (needs.statistics or fusion)
     together = sum(layer.replaceable for layer in facts.layers) if attends else 0
     found = Plan(facts, choice, kept, needs.statistics, fusion, rollout, together, early=True)
-    return replace(found, passes=needs.passes, representations=needs.representations)
+    return replace(found, passes=needs.passes, entropy=needs.entropy, representations=needs.representations)
 
 
 def _rollout(facts: Facts, needs: Needs, free_bytes: int, limit_bytes: int) -> tuple[Fusion | None, str]:

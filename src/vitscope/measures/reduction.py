@@ -33,7 +33,9 @@ class Reduction(Reducer):
             return None
         body = body_for(call, self._plan.choice.name)
         first, fusion = self._wanted[0], self._plan.fusion
-        output, found, matrix = body.attend(call, values, places_of(known[1].queries, first), fusion)
+        output, found, matrix = body.attend(
+            call, values, places_of(known[1].queries, first), fusion, whole=self._plan.entropy
+        )
         self._attended = (found, matrix)
         return output
 
@@ -51,7 +53,9 @@ class Reduction(Reducer):
             elif i == 0 and fusion is not None and arrangement.plain:
                 found, matrix = body.statistics_and_fused(call, places_of(arrangement.queries, unit_square), fusion)
             else:
-                found = Arranged(call, arrangement, body).row_statistics(unit_square=unit_square)
+                found = Arranged(call, arrangement, body).row_statistics(
+                    unit_square=unit_square, whole=self._plan.entropy
+                )
             self.computed.statistics[layer, unit_square] = found
             if matrix is not None and fusion is not None:
                 self.computed.fused[layer, fusion] = matrix

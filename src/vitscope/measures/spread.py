@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
+from vitscope.attention.kernels.statistics import RowStatistics
 from vitscope.measures import dense
 from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
@@ -23,10 +25,10 @@ class Entropy:
     """Mean entropy of the patch queries' rows, in nats, of every layer and head."""
 
     convention = "entropy of attention rows in nats, over all keys, mean over patch queries"
-    needs = Needs(statistics=frozenset({False}))
+    needs = Needs(statistics=frozenset({False}), entropy=True)
 
     def measure(self, seen: Seen) -> Float[Measured, "images layers heads"]:
-        return measured(seen.stacked(lambda rows: rows.entropy), self.convention)
+        return measured(seen.stacked(_entropy_of), self.convention)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class PrefixMass:
 
     def measure(self, seen: Seen) -> Float[Measured, "images layers heads prefix"]:
         return measured(seen.stacked(lambda rows: rows.prefix_mass), self.convention)
+
+
+def _entropy_of(rows: RowStatistics) -> Tensor:
+    assert rows.entropy is not None  # as `needs` says
+    return rows.entropy
 
 
 def entropy(attention: Any, prefix: int = 1) -> Float[Measured, "*batch"]:

@@ -33,8 +33,8 @@ def supports(call: AttentionCall) -> bool:
     return plain and call.device.type == "cpu" and call.dtype == torch.float32
 
 
-def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
-    """What `RowStatistics` describes."""
+def row_statistics(call: AttentionCall, places: Places, *, whole: bool = True) -> RowStatistics:
+    """What `RowStatistics` describes; always the whole."""
     return _Pass(call, places).run()
 
 
@@ -49,6 +49,8 @@ def attend(
     values: Float[Tensor, "images heads keys features"],
     places: Places,
     fusion: Fusion | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
     shape = (call.images, call.query_count, call.heads, values.shape[-1])

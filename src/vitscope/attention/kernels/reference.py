@@ -20,8 +20,8 @@ def probabilities(call: AttentionCall) -> Float[Tensor, "images heads queries ke
     return call.weights(slice(None))
 
 
-def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
-    """What `RowStatistics` describes."""
+def row_statistics(call: AttentionCall, places: Places, *, whole: bool = True) -> RowStatistics:
+    """What `RowStatistics` describes; always the whole."""
     query_prefix, key_prefix = places.prefixes(call)
     rows = probabilities(call)[:, :, query_prefix:]  # (images, heads, patch queries, keys)
     to_patches = rows[..., key_prefix:]
@@ -87,6 +87,8 @@ def attend(
     values: Float[Tensor, "images heads keys features"],
     places: Places,
     fusion: Fusion | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, weights times values, its statistics and, if asked for, the heads fused."""
     output = probabilities(call) @ values.to(call.dtype)

@@ -31,14 +31,15 @@ class Places:
 class RowStatistics:
     """Means over the patch queries of one layer, for each image and head; and every row's normaliser.
 
-    Distances are Σ_k A[q, k]·‖pos_q − pos_k‖ over the patch keys, in the unit of the places given.
+    Distances are Σ_k A[q, k]·‖pos_q − pos_k‖ over the patch keys, in the unit of the places given. Where not
+    the whole is asked for, a body may leave out what distances do not need: it is None then.
     """
 
     distance: Float[Tensor, "images heads"]  # rows not rescaled
-    squared_distance: Float[Tensor, "images heads"]  # Σ_k A·‖pos_q − pos_k‖², the second moment; not rescaled
+    squared_distance: Float[Tensor, "images heads"] | None  # Σ_k A·‖pos_q − pos_k‖², the second moment; not rescaled
     rescaled_distance: Float[Tensor, "images heads"]  # each row divided by its mass on patches; 0 below `NO_MASS`
-    entropy: Float[Tensor, "images heads"]  # −Σ_k A·ln A over all keys, in nats
-    largest: Float[Tensor, "images heads"]  # max_k A over all keys
+    entropy: Float[Tensor, "images heads"] | None  # −Σ_k A·ln A over all keys, in nats
+    largest: Float[Tensor, "images heads"] | None  # max_k A over all keys
     prefix_mass: Float[Tensor, "images heads prefix"]  # A on each prefix token
     # ln Σ_k exp(logit) of all queries, prefix tokens too; an entry for each window of each image
     normalisers: Float[Tensor, "entries heads queries"]

@@ -24,8 +24,8 @@ _LARGEST_ANGLE = 100.0  # more than artanh of any number below 1: only that of 1
 NEEDS_NORMALISERS = False  # a tile's softmax is quicker than the exponential of its logits less those
 
 
-def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
-    """What `RowStatistics` describes."""
+def row_statistics(call: AttentionCall, places: Places, *, whole: bool = True) -> RowStatistics:
+    """What `RowStatistics` describes; always the whole."""
     return _pass_over_rows(call, places, lambda image, rows, weights: None)
 
 
@@ -34,6 +34,8 @@ def attend(
     values: Float[Tensor, "images heads keys features"],
     places: Places,
     fusion: Fusion | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
     values = values.to(call.dtype)

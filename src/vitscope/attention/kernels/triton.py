@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
-from vitscope.attention.kernels import tiled, triton_columns, triton_fused, triton_rows
+from vitscope.attention.kernels import tiled, triton_columns, triton_fused, triton_moments, triton_rows
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
 from vitscope.attention.kernels.statistics import Places, RowStatistics
@@ -47,8 +47,8 @@ def _else_tiled(
 
 row_statistics = _else_tiled(triton_rows.row_statistics)
 normalisers = _else_tiled(triton_rows.normalisers)
-moments = _else_tiled(triton_rows.moments)
-mean_moments = _else_tiled(triton_rows.mean_moments)
+moments = _else_tiled(triton_moments.moments)
+mean_moments = _else_tiled(triton_moments.mean_moments)
 head_distances = tiled.head_distances
 column_sums = _else_tiled(triton_columns.column_sums)
 statistics_and_fused = _else_tiled(triton_fused.statistics_and_fused)
@@ -63,10 +63,12 @@ def attend(
     values: Float[Tensor, "images heads keys features"],
     places: Places,
     fusion: Fusion | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics from the same products and, if asked for, the heads fused."""
     if not supports(call) or values.shape[-1] > _LARGEST_DIM:
         return tiled.attend(call, values, places, fusion)
-    output, statistics = triton_rows.attend(call, values, places)
+    output, statistics = triton_rows.attend(call, values, places, whole=whole)
     matrix = None if fusion is None else triton_fused.fused_matrix(call, fusion, statistics.normalisers)
     return output, statistics, matrix

@@ -13,13 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels.triton_launch import blocks_for, launch, numbers
 from vitscope.attention.kernels.triton_tiles import (
-    blocks_for,
-    launch,
+    LOG2_E,
     load_keys,
     load_queries,
     logits_tile,
-    numbers,
     place_of_program,
 )
 
@@ -28,19 +27,10 @@ def column_sums(
     call: AttentionCall, vector: Float[Tensor, "images queries"], normalisers: Float[Tensor, "images heads queries"]
 ) -> Float[Tensor, "images heads keys"]:
     """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`."""
-    return first_column_sums(call, vector, normalisers, 0, call.key_count)
-
-
-def first_column_sums(
-    call: AttentionCall, vector: Tensor, normalisers: Tensor, first_query: int, keys: int
-) -> Float[Tensor, "images heads keys"]:
-    """The same over the queries from `first_query` on, for the first `keys` keys alone."""
-    sums = torch.zeros(call.images, call.heads, keys, dtype=call.dtype, device=call.device)
-    if keys > 0:
-        blocks = blocks_for(call.queries, call.keys)
-        programs = call.images * call.heads * triton.cdiv(keys, blocks.keys)
-        vector, normalisers = numbers(vector, call), numbers(normalisers, call)
-        launch(column_sums_kernel, call, programs, blocks, vector, normalisers, first_query, keys, sums)
+    sums = torch.empty(call.images, call.heads, call.key_count, dtype=call.dtype, device=call.device)
+    blocks = blocks_for(call.queries, call.keys)
+    programs = call.images * call.heads * triton.cdiv(call.key_count, blocks.keys)
+    launch(column_sums_kernel, call, programs, blocks, numbers(vector, call), numbers(normalisers, call), sums)
     return sums
 
 
@@ -50,27 +40,31 @@ def column_sums_kernel(
     call,  # Operands
     vector,  # (images, queries)
     normalisers,  # (images, heads, queries)
-    first_query,
-    summed_keys,  # from the first key on
-    sums,  # (images, heads, summed_keys)
+    sums,  # (images, heads, keys)
     DIM: tl.constexpr,
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
 ):
-    """Σ_q vector[q]·A[q, k] over the queries from `first_query` on."""
-    image, head, block = place_of_program(tl.cdiv(summed_keys, BLOCK_KEYS), call.heads)
+    """Σ_q vector[q]·A[q, k]."""
+    image, head, block = place_of_program(tl.cdiv(call.key_count, BLOCK_KEYS), call.heads)
     columns = block * BLOCK_KEYS + tl.arange(0, BLOCK_KEYS)
+    keys = load_keys(call, image, head, block * BLOCK_KEYS, BLOCK_KEYS, DIM, BLOCK_DIM, True)
     summed = tl.zeros([BLOCK_QUERIES, BLOCK_KEYS], tl.float32)
-    for start in range(first_query, call.query_count, BLOCK_QUERIES):
+    for start in range(0, call.query_count, BLOCK_QUERIES):
         rows = start + tl.arange(0, BLOCK_QUERIES)
+        queries = load_queries(call, image, head, start, BLOCK_QUERIES, DIM, BLOCK_DIM)
         factor = tl.load(vector + image * call.query_count + rows, mask=rows < call.query_count, other=0.0)
-        weights = weights_tile(call, normalisers, image, head, rows, columns, DIM, BLOCK_DIM, BIAS, ROUNDED)
+        # what stands past the last key is not stored
+        weights = weights_tile(
+            call, normalisers, queries, keys, image, head, rows, columns, BIAS, ROUNDED, FOLDED, False
+        )
         summed += factor[:, None] * weights
-    out = sums + (image * call.heads + head) * summed_keys + columns
-    tl.store(out, tl.sum(summed, 0), mask=columns < summed_keys)
+    out = sums + (image * call.heads + head) * call.key_count + columns
+    tl.store(out, tl.sum(summed, 0), mask=columns < call.key_count)
 
 
 @triton.jit
@@ -78,19 +72,19 @@ def column_sums_kernel(
 def weights_tile(
     call,
     normalisers,
+    queries,  # loaded, as are keys
+    keys,
     image,
     head,
     rows,
     columns,
-    DIM: tl.constexpr,
-    BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
+    EDGE: tl.constexpr,
 ):
-    """One head's weights, (rows, columns), from known normalisers; 0 outside the matrix."""
-    queries = load_queries(call, image, head, rows, DIM, BLOCK_DIM)
-    keys = load_keys(call, image, head, columns, DIM, BLOCK_DIM)
-    logits = logits_tile(call, queries, keys, image, head, rows, columns, BIAS, ROUNDED)
+    """One head's weights, (rows, columns), from known normalisers; 0 past the last row, in an `EDGE` the last key."""
+    logits = logits_tile(call, queries, keys, image, head, rows, columns, BIAS, ROUNDED, FOLDED, EDGE)
     start = normalisers + (image * call.heads + head) * call.query_count
     normaliser = tl.load(start + rows, mask=rows < call.query_count, other=float("inf"))
-    return tl.exp(logits - normaliser[:, None])
+    return tl.exp2(logits * call.unit - (normaliser * LOG2_E)[:, None])

@@ -20,7 +20,12 @@ from vitscope.attention.kernels.reference import Fusion
 from vitscope.attention.kernels.selection import kth_smallest
 from vitscope.attention.kernels.statistics import Places, RowStatistics
 from vitscope.attention.kernels.triton_columns import column_sums, weights_tile
-from vitscope.attention.kernels.triton_tiles import blocks_for, launch, numbers, place_of_program
+from vitscope.attention.kernels.triton_launch import blocks_for, launch, numbers
+from vitscope.attention.kernels.triton_tiles import (
+    load_keys,
+    load_queries,
+    place_of_program,
+)
 
 _RUN_BYTES = 2**26  # of fused rows held at once
 
@@ -131,6 +136,7 @@ def fused_kernel(
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
 ):
@@ -138,7 +144,24 @@ def fused_kernel(
     image, row_block, column_block = place_of_program(tl.cdiv(call.key_count, BLOCK_KEYS), row_blocks)
     places = row_block * BLOCK_QUERIES + tl.arange(0, BLOCK_QUERIES)  # int64, among the rows that are written
     columns = column_block * BLOCK_KEYS + tl.arange(0, BLOCK_KEYS)
-    tile = _fused_tile(call, normalisers, image, first_row + places, columns, FUSION, DIM, BLOCK_DIM, BIAS, ROUNDED)
+    first, key = first_row + row_block * BLOCK_QUERIES, column_block * BLOCK_KEYS
+    tile = _fused_tile(
+        *(
+            call,
+            normalisers,
+            image,
+            first,
+            key,
+            BLOCK_QUERIES,
+            BLOCK_KEYS,
+            FUSION,
+            DIM,
+            BLOCK_DIM,
+            BIAS,
+            ROUNDED,
+            FOLDED,
+        ),
+    )
     out = fused + (image * row_count + places)[:, None] * call.key_count + columns[None, :]
     tl.store(out, tile, mask=(places < row_count)[:, None] & (columns < call.key_count)[None, :])
 
@@ -155,6 +178,7 @@ def fused_row_sums_kernel(
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
 ):
@@ -164,8 +188,23 @@ def fused_row_sums_kernel(
     bound = tl.load(least + image)
     summed = tl.zeros([BLOCK_QUERIES, BLOCK_KEYS], tl.float32)
     for start in range(0, call.key_count, BLOCK_KEYS):
-        columns = start + tl.arange(0, BLOCK_KEYS)
-        tile = _fused_tile(call, normalisers, image, rows, columns, FUSION, DIM, BLOCK_DIM, BIAS, ROUNDED)
+        tile = _fused_tile(
+            *(
+                call,
+                normalisers,
+                image,
+                block * BLOCK_QUERIES,
+                start,
+                BLOCK_QUERIES,
+                BLOCK_KEYS,
+                FUSION,
+                DIM,
+                BLOCK_DIM,
+                BIAS,
+                ROUNDED,
+                FOLDED,
+            ),
+        )
         summed += tl.where(tile < bound, 0.0, tile)
     tl.store(sums + image * call.query_count + rows, tl.sum(summed, 1), mask=rows < call.query_count)
 
@@ -183,6 +222,7 @@ def fused_column_sums_kernel(
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
 ):
@@ -194,7 +234,23 @@ def fused_column_sums_kernel(
     for start in range(0, call.query_count, BLOCK_QUERIES):
         rows = start + tl.arange(0, BLOCK_QUERIES)
         factor = tl.load(vector + image * call.query_count + rows, mask=rows < call.query_count, other=0.0)
-        tile = _fused_tile(call, normalisers, image, rows, columns, FUSION, DIM, BLOCK_DIM, BIAS, ROUNDED)
+        tile = _fused_tile(
+            *(
+                call,
+                normalisers,
+                image,
+                start,
+                block * BLOCK_KEYS,
+                BLOCK_QUERIES,
+                BLOCK_KEYS,
+                FUSION,
+                DIM,
+                BLOCK_DIM,
+                BIAS,
+                ROUNDED,
+                FOLDED,
+            ),
+        )
         summed += factor[:, None] * tl.where(tile < bound, 0.0, tile)
     tl.store(sums + image * call.key_count + columns, tl.sum(summed, 0), mask=columns < call.key_count)
 
@@ -205,19 +261,27 @@ def _fused_tile(
     call,
     normalisers,
     image,
-    rows,
-    columns,
+    first_query,
+    first_key,
+    BLOCK_QUERIES: tl.constexpr,
+    BLOCK_KEYS: tl.constexpr,
     FUSION: tl.constexpr,
     DIM: tl.constexpr,
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
 ):
-    """The heads of one image fused, (rows, columns); 0 outside the matrix."""
-    tile = tl.full([rows.shape[0], columns.shape[0]], float("inf") if FUSION == "min" else 0.0, tl.float32)
+    """The heads of one image fused, (BLOCK_QUERIES, BLOCK_KEYS); 0 outside the matrix."""
+    rows, columns = first_query + tl.arange(0, BLOCK_QUERIES), first_key + tl.arange(0, BLOCK_KEYS)
+    tile = tl.full([BLOCK_QUERIES, BLOCK_KEYS], float("inf") if FUSION == "min" else 0.0, tl.float32)
     for i in range(0, call.heads):
         head = tl.cast(i, tl.int64)
-        weights = weights_tile(call, normalisers, image, head, rows, columns, DIM, BLOCK_DIM, BIAS, ROUNDED)
+        queries = load_queries(call, image, head, first_query, BLOCK_QUERIES, DIM, BLOCK_DIM)
+        keys = load_keys(call, image, head, first_key, BLOCK_KEYS, DIM, BLOCK_DIM, True)
+        weights = weights_tile(
+            call, normalisers, queries, keys, image, head, rows, columns, BIAS, ROUNDED, FOLDED, True
+        )
         if FUSION == "mean":
             tile += weights
         elif FUSION == "max":

@@ -13,34 +13,36 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
-from vitscope.attention.kernels.statistics import NO_MASS, Moments, Places, RowStatistics, mean_offsets
-from vitscope.attention.kernels.triton_columns import first_column_sums
+from vitscope.attention.kernels.statistics import Places, RowStatistics
+from vitscope.attention.kernels.triton_launch import launch, padded, planes_of, rows_blocks_for
+from vitscope.attention.kernels.triton_means import means_of
 from vitscope.attention.kernels.triton_tiles import (
-    blocks_for,
-    launch,
-    load_keys,
+    LN_2,
     load_places,
     load_queries,
     load_values,
-    logits_tile,
-    numbers,
-    padded,
+    logits_of,
     place_of_program,
+    store_planes,
 )
 
+# Of weights relative to the edges' maximum, how much a row may come to: less than overflows where they meet values.
+_LARGEST_SUMS = {torch.float16: 2.0**15}
+_OTHER_LARGEST_SUM = 2.0**100
 
-def row_statistics(call: AttentionCall, places: Places) -> RowStatistics:
+
+def row_statistics(call: AttentionCall, places: Places, *, whole: bool = True) -> RowStatistics:
     """What `RowStatistics` describes, from one pass over the keys."""
-    rows, _ = _pass_over_keys(call, places)
-    return _means(call, places, rows)
+    rows, _ = _pass_over_keys(call, places, whole=whole)
+    return means_of(call, places, rows, planes_of_row(True, whole))
 
 
 def attend(
-    call: AttentionCall, values: Float[Tensor, "images heads keys features"], places: Places
+    call: AttentionCall, values: Float[Tensor, "images heads keys features"], places: Places, *, whole: bool = True
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics]:
     """The attention's own output, weights times values, and its statistics from the same pass."""
-    rows, output = _pass_over_keys(call, places, values)
-    return output, _means(call, places, rows)
+    rows, output = _pass_over_keys(call, places, values, whole=whole)
+    return output, means_of(call, places, rows, planes_of_row(True, whole))
 
 
 def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
@@ -49,226 +51,218 @@ def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
     return rows[0]
 
 
-def _pass_over_keys(call: AttentionCall, places: Places | None, values: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """What `rows_kernel` tells of each row, (statistics, images, heads, queries), and weights times values."""
-    query_prefix, key_prefix = (0, 0) if places is None else places.prefixes(call)
+def _pass_over_keys(
+    call: AttentionCall, places: Places | None, values: Tensor | None = None, *, whole: bool = False
+) -> tuple[Tensor, Tensor]:
+    """What `rows_kernel` tells of each row, (planes, images, heads, queries), and weights times values.
+
+    The output is in the values' own precision where that is half, else in float32.
+    """
+    _, key_prefix = (0, 0) if places is None else places.prefixes(call)
     features = 0 if values is None else values.shape[-1]
-    shape = (call.images, call.heads, call.query_count)
-    rows = torch.empty(1 if places is None else 6, *shape, dtype=call.dtype, device=call.device)
-    output = torch.empty(*shape, features, dtype=call.dtype, device=call.device)
-    blocks = blocks_for(call.queries, call.keys, values)
+    kind = call.dtype if values is None else values.dtype
+    planes = planes_of_row(places is not None, whole)
+    rows = call.queries.new_empty(  # type: ignore[union-attr]
+        planes + key_prefix, call.images, call.heads, call.query_count, dtype=call.dtype
+    )
+    by_token = (call.images, call.query_count, call.heads, features)  # as most models go on with it
+    output = rows.new_empty(by_token, dtype=kind).transpose(1, 2)
+    blocks = rows_blocks_for(call.queries, call.keys, values)
     launch(
         rows_kernel,
         call,
         call.images * call.heads * triton.cdiv(call.query_count, blocks.queries),
         blocks,
-        None if places is None else numbers(places.queries, call),
-        None if places is None else numbers(places.keys, call),
-        query_prefix,
+        *((None, None) if places is None else planes_of(places, call.query_count, call.key_count, call.device)),
         key_prefix,
         rows,
+        rows[planes:],
         rows[0].numel(),
         output,
         values=values,
         FEATURES=features,
         BLOCK_FEATURES=padded(features),
+        LARGEST_SUM=_LARGEST_SUMS.get(kind, _OTHER_LARGEST_SUM),
         STATISTICS=places is not None,
+        WHOLE=whole,
         ATTEND=values is not None,
     )
     return rows, output
 
 
-def _means(call: AttentionCall, places: Places, rows: Float[Tensor, "6 images heads queries"]) -> RowStatistics:
-    """Means over the patch queries of what `rows_kernel` tells of each row."""
-    query_prefix, key_prefix = places.prefixes(call)
-    distance, squared, mass, entropy, largest = rows[1:, ..., query_prefix:]  # (images, heads, patch queries) each
-    rescaled = torch.where(mass > NO_MASS, distance / mass, 0)
-    means = torch.stack([distance, squared, rescaled, entropy, largest], -1).mean(-2)  # (images, heads, statistics)
-    ones = torch.ones(call.images, call.query_count, dtype=call.dtype, device=call.device)
-    on_prefix = first_column_sums(call, ones, rows[0], query_prefix, key_prefix) / len(places.queries)
-    return RowStatistics.of(torch.cat([means, on_prefix], -1), rows[0].clone())
-
-
-def moments(call: AttentionCall, places: Places) -> Moments:
-    """What `Moments` describes, from one pass over the keys."""
-    _, key_prefix = places.prefixes(call)
-    found = torch.empty(6, call.images, call.heads, call.query_count, dtype=call.dtype, device=call.device)
-    blocks = blocks_for(call.queries, call.keys)
-    programs = call.images * call.heads * triton.cdiv(call.query_count, blocks.queries)
-    launch(moments_kernel, call, programs, blocks, numbers(places.keys, call), key_prefix, found, found[0].numel())
-    mass, spread = found[0], found[1:].movedim(0, -1)  # (images, heads, queries), the same by (y, x, yy, xx, yx)
-    spread = spread.masked_fill(~(mass > 0)[..., None], torch.nan)
-    return Moments(mass.clone(), spread[..., :2], spread[..., 2:])
-
-
-def mean_moments(call: AttentionCall, places: Places) -> Float[Tensor, "images heads 3"]:
-    """What `mean_offsets` describes."""
-    return mean_offsets(moments(call, places), places)
+def planes_of_row(statistics: bool, whole: bool) -> int:
+    """How many statistics of a row `rows_kernel` tells, weights on prefix tokens apart."""
+    return (6 if whole else 3) if statistics else 1
 
 
 @triton.jit
 @no_type_check
 def rows_kernel(
     call,  # Operands
-    query_places,  # (patch queries, 2)
-    key_places,  # (patch keys, 2)
-    query_prefix,
+    query_places,  # see `planes_of`
+    key_places,
     key_prefix,
-    statistics,  # (normaliser, distance, squared distance, mass on patches, entropy, largest; images, heads, queries)
+    statistics,  # (normaliser, distance, mass on patches, squared distance, entropy, largest; images, heads, queries)
+    on_prefix,  # (key_prefix, images, heads, queries): logits
     plane,  # images · heads · queries: from one statistic to the next
-    output,  # (images, heads, queries, FEATURES)
+    output,  # (images, queries, heads, FEATURES)
     FEATURES: tl.constexpr,
     BLOCK_FEATURES: tl.constexpr,
-    STATISTICS: tl.constexpr,  # all of them, or normalisers alone
+    LARGEST_SUM: tl.constexpr,
+    STATISTICS: tl.constexpr,  # or normalisers alone
+    WHOLE: tl.constexpr,  # all statistics, or the first three
     ATTEND: tl.constexpr,  # output too
     DIM: tl.constexpr,
     BLOCK_DIM: tl.constexpr,
     BIAS: tl.constexpr,
     ROUNDED: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
 ):
-    """The rows of one block of queries of one head; the statistics are sums over the keys, not yet means of rows."""
+    """The rows of one block of queries of one head; the statistics are sums over the keys, not yet means of rows.
+
+    Tiles that hold prefix tokens or end past the last key are the edges, of which there is one at least; the others
+    need no masks. The edges' maximum is what weights are taken relative to. Where one of the others turns out to be
+    so much larger that sums overflow, the maximum of all is found, and the sums are made once more.
+    """
     image, head, block = place_of_program(tl.cdiv(call.query_count, BLOCK_QUERIES), call.heads)
-    rows = block * BLOCK_QUERIES + tl.arange(0, BLOCK_QUERIES)
-    queries = load_queries(call, image, head, rows, DIM, BLOCK_DIM)
-    maximum = tl.full([BLOCK_QUERIES], float("-inf"), tl.float32)
-    total = tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(logit − maximum), as are all sums
-    weighted_logits = tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(…)·(logit − maximum)
-    mass = tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(…) over the patch keys
-    distance = tl.zeros([BLOCK_QUERIES], tl.float32)
-    squared = tl.zeros([BLOCK_QUERIES], tl.float32)
+    first_row = block * BLOCK_QUERIES
+    rows = first_row + tl.arange(0, BLOCK_QUERIES)
+    queries = load_queries(call, image, head, first_row, BLOCK_QUERIES, DIM, BLOCK_DIM)
+    asking = (rows, rows)
     if STATISTICS:
-        query_y, query_x = load_places(query_places, rows, query_prefix, call.query_count)
-    if ATTEND:
-        attended = tl.zeros([BLOCK_QUERIES, BLOCK_FEATURES], tl.float32)
-    for start in range(0, call.key_count, BLOCK_KEYS):
-        columns = start + tl.arange(0, BLOCK_KEYS)
-        keys = load_keys(call, image, head, columns, DIM, BLOCK_DIM)
-        logits = logits_tile(call, queries, keys, image, head, rows, columns, BIAS, ROUNDED)
-        maximum, fall, logits = below_maximum(maximum, logits)
-        decay = tl.exp(fall)
-        weights = tl.exp(logits)  # (BLOCK_QUERIES, BLOCK_KEYS), relative to the maximum
+        asking = load_places(query_places, first_row, call.query_count, BLOCK_QUERIES)
+    tiles, whole = tl.cdiv(call.key_count, BLOCK_KEYS), call.key_count // BLOCK_KEYS
+    leading = tl.minimum(tl.maximum(tl.cdiv(key_prefix, BLOCK_KEYS), 1), tiles)
+    edges = leading + tl.where(leading <= whole, tiles - whole, 0)
+
+    row = tl.zeros([BLOCK_QUERIES], tl.float32)
+    maximum = row + float("-inf")
+    for edge in range(0, edges):
+        first = tl.where(edge < leading, edge, whole) * BLOCK_KEYS
+        logits = logits_of(
+            call, queries, image, head, rows, first, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED, BLOCK_KEYS, True
+        )
+        maximum = tl.maximum(maximum, tl.max(logits, 1))
         if STATISTICS:
-            finite = tl.where(weights > 0, logits, 0.0)
-            weighted_logits = decay * (weighted_logits + fall * total) + tl.sum(weights * finite, 1)
-            to_patches = tl.where((columns >= key_prefix)[None, :], weights, 0.0)
-            key_y, key_x = load_places(key_places, columns, key_prefix, call.key_count)
-            y, x = query_y[:, None] - key_y[None, :], query_x[:, None] - key_x[None, :]
-            squares = y * y + x * x  # of distances
-            mass = decay * mass + tl.sum(to_patches, 1)
-            distance = decay * distance + tl.sum(to_patches * tl.sqrt(squares), 1)
-            squared = decay * squared + tl.sum(to_patches * squares, 1)
-        total = decay * total + tl.sum(weights, 1)
-        if ATTEND:
-            values = load_values(call, image, head, columns, FEATURES, BLOCK_FEATURES)
-            attended = _add_product(decay[:, None] * attended, weights, values)
-    first_row = (image * call.heads + head) * call.query_count
+            columns = first + tl.arange(0, BLOCK_KEYS)
+            at = (image * call.heads + head) * call.query_count + rows
+            out = on_prefix + columns.to(tl.int64)[None, :] * plane + at[:, None]
+            inside = (rows < call.query_count)[:, None] & (columns < key_prefix)[None, :]
+            tl.store(out, logits * (call.unit * LN_2), mask=inside)
+
+    nothing = tl.zeros([BLOCK_QUERIES, BLOCK_KEYS], tl.float32)
+    none = (nothing, row, nothing, row, row, row, tl.zeros([BLOCK_QUERIES, BLOCK_FEATURES], tl.float32))
+    origin, sums, turns = row, none, 1
+    while turns > 0:
+        origin = tl.where(maximum == float("-inf"), 0.0, maximum) * call.unit
+        sums = none
+        for edge in range(0, edges):
+            first = tl.where(edge < leading, edge, whole) * BLOCK_KEYS
+            distances, squares = _distances(key_places, first, call.key_count, asking, BLOCK_KEYS, STATISTICS)
+            logits = logits_of(
+                call, queries, image, head, rows, first, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED, BLOCK_KEYS, True
+            )
+            sums = _added(
+                *(sums, call, image, head, first, logits, origin, distances, squares, key_prefix),
+                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, BIAS, BLOCK_KEYS, True),
+            )
+        for tile in range(leading, whole):
+            first = tile * BLOCK_KEYS
+            # before the product, which tensor cores make meanwhile
+            distances, squares = _distances(key_places, first, call.key_count, asking, BLOCK_KEYS, STATISTICS)
+            logits = logits_of(
+                call, queries, image, head, rows, first, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED, BLOCK_KEYS, False
+            )
+            sums = _added(
+                *(sums, call, image, head, first, logits, origin, distances, squares, key_prefix),
+                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, BIAS, BLOCK_KEYS, False),
+            )
+        # where all logits at the edges are −inf, weights are relative to nothing, and may also come to too little
+        total = tl.sum(sums[0], 1) + sums[1]
+        outside = (tl.max(total, 0) >= LARGEST_SUM) | (tl.min(total, 0) < 0.5)
+        turns = tl.where((turns == 1) & outside, 2, 0)
+        if turns == 2:
+            for tile in range(leading, whole):
+                first = tile * BLOCK_KEYS
+                logits = logits_of(
+                    call, queries, image, head, rows, first, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED, BLOCK_KEYS, False
+                )
+                maximum = tl.maximum(maximum, tl.max(logits, 1))
+
+    to_patches, to_prefix, travelled, squared, surprise, largest, attended = sums
+    mass = tl.sum(to_patches, 1)
+    total = mass + to_prefix
     inside = rows < call.query_count
-    out = statistics + first_row + rows
-    tl.store(out, maximum + tl.log(total), mask=inside)
+    out = statistics + (image * call.heads + head) * call.query_count + rows
+    tl.store(out, origin * LN_2 + tl.log(total), mask=inside)
     if STATISTICS:
-        entropy = tl.log(total) - weighted_logits / total
-        largest = tl.where(total > 0, 1 / total, float("nan"))  # exp(maximum − normaliser)
-        _store_planes(out + plane, plane, (distance / total, squared / total, mass / total, entropy, largest), inside)
+        store_planes(out + plane, plane, (tl.sum(travelled, 1) / total, mass / total), inside)
+        if WHOLE:
+            entropy = tl.log(total) - surprise / total * LN_2
+            store_planes(out + 3 * plane, plane, (squared / total, entropy, largest / total), inside)
     if ATTEND:
         features = tl.arange(0, BLOCK_FEATURES)
-        out = output + (first_row + rows)[:, None] * FEATURES + features[None, :]
-        tl.store(out, attended / total[:, None], mask=inside[:, None] & (features < FEATURES)[None, :])
+        out = output + ((image * call.query_count + rows) * call.heads + head)[:, None] * FEATURES + features[None, :]
+        answer = (attended / total[:, None]).to(output.dtype.element_ty)
+        tl.store(out, answer, mask=inside[:, None] & (features < FEATURES)[None, :])
 
 
 @triton.jit
 @no_type_check
-def moments_kernel(
-    call,  # Operands
-    key_places,  # (patch keys, 2)
+def _distances(key_places, first, count, asking, BLOCK_KEYS: tl.constexpr, STATISTICS: tl.constexpr):
+    """Distances from the rows' places to those of the keys from `first` on, (rows, BLOCK_KEYS), and their squares."""
+    distances, squares = asking
+    if STATISTICS:
+        key_y, key_x = load_places(key_places, first, count, BLOCK_KEYS)
+        y, x = asking[0][:, None] - key_y[None, :], asking[1][:, None] - key_x[None, :]
+        squares = y * y + x * x
+        distances = squares * tl.rsqrt(squares + 1e-30)  # a root itself takes twice as long
+    return distances, squares
+
+
+@triton.jit
+@no_type_check
+def _added(
+    sums,  # weights on patches (by place in a tile), on prefix tokens; weights times distances (by place in a tile),
+    # times their squares, times exponents; the largest exponent; weights times values
+    call,
+    image,
+    head,
+    first,  # key
+    logits,  # (rows, BLOCK_KEYS)
+    origin,  # of each row, in exponents of 2
+    distances,  # (rows, BLOCK_KEYS)
+    squares,  # of distances
     key_prefix,
-    moments,  # (mass, y, x, yy, xx, yx; images, heads, queries): mass, centroid and covariance
-    plane,  # images · heads · queries: from one moment to the next
-    DIM: tl.constexpr,
-    BLOCK_DIM: tl.constexpr,
+    FEATURES: tl.constexpr,
+    BLOCK_FEATURES: tl.constexpr,
+    STATISTICS: tl.constexpr,
+    WHOLE: tl.constexpr,
+    ATTEND: tl.constexpr,
     BIAS: tl.constexpr,
-    ROUNDED: tl.constexpr,
-    BLOCK_QUERIES: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
+    EDGE: tl.constexpr,
 ):
-    """Each tile's centroid and scatter about it are merged into those of the tiles before.
-
-    Nothing is subtracted that cancels, so a narrow spread far from the origin stays exact.
-    """
-    image, head, block = place_of_program(tl.cdiv(call.query_count, BLOCK_QUERIES), call.heads)
-    rows = block * BLOCK_QUERIES + tl.arange(0, BLOCK_QUERIES)
-    queries = load_queries(call, image, head, rows, DIM, BLOCK_DIM)
-    maximum = tl.full([BLOCK_QUERIES], float("-inf"), tl.float32)
-    total = tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(logit − maximum), as are all sums
-    mass = tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(…) over the patch keys
-    centroid_y, centroid_x = tl.zeros([BLOCK_QUERIES], tl.float32), tl.zeros([BLOCK_QUERIES], tl.float32)
-    yy, xx = tl.zeros([BLOCK_QUERIES], tl.float32), tl.zeros([BLOCK_QUERIES], tl.float32)  # Σ exp(…)·(y − centroid)²
-    yx = tl.zeros([BLOCK_QUERIES], tl.float32)
-    for start in range(0, call.key_count, BLOCK_KEYS):
-        columns = start + tl.arange(0, BLOCK_KEYS)
-        keys = load_keys(call, image, head, columns, DIM, BLOCK_DIM)
-        logits = logits_tile(call, queries, keys, image, head, rows, columns, BIAS, ROUNDED)
-        maximum, fall, logits = below_maximum(maximum, logits)
-        decay = tl.exp(fall)
-        weights = tl.exp(logits)  # (BLOCK_QUERIES, BLOCK_KEYS), relative to the maximum
-        total = decay * total + tl.sum(weights, 1)
-        weights = tl.where((columns >= key_prefix)[None, :], weights, 0.0)
-        key_y, key_x = load_places(key_places, columns, key_prefix, call.key_count)
-        # the tile's own mass, centroid and scatter
-        tile_mass = tl.sum(weights, 1)
-        divisor = tl.where(tile_mass > 0, tile_mass, 1.0)
-        tile_y = tl.sum(weights * key_y[None, :], 1) / divisor
-        tile_x = tl.sum(weights * key_x[None, :], 1) / divisor
-        y, x = key_y[None, :] - tile_y[:, None], key_x[None, :] - tile_x[:, None]
-        # merged
-        mass = decay * mass
-        joint = mass + tile_mass
-        part = tile_mass / tl.where(joint > 0, joint, 1.0)
-        shift_y, shift_x = tile_y - centroid_y, tile_x - centroid_x
-        yy = decay * yy + tl.sum(weights * y * y, 1) + mass * part * shift_y * shift_y
-        xx = decay * xx + tl.sum(weights * x * x, 1) + mass * part * shift_x * shift_x
-        yx = decay * yx + tl.sum(weights * y * x, 1) + mass * part * shift_y * shift_x
-        centroid_y += part * shift_y
-        centroid_x += part * shift_x
-        mass = joint
-    inside = rows < call.query_count
-    out = moments + (image * call.heads + head) * call.query_count + rows
-    _store_planes(out, plane, (mass / total, centroid_y, centroid_x, yy / mass, xx / mass, yx / mass), inside)
-
-
-@triton.jit
-@no_type_check
-def below_maximum(maximum, logits):
-    """(maximum, fall, logits) once a tile is taken in: the new maximum, what earlier sums fall by, logits below it.
-
-    Where every logit so far is −inf there is no maximum to stand below: those logits stay −inf and the fall is 0.
-    """
-    new = tl.maximum(maximum, tl.max(logits, 1))
-    origin = tl.where(new == float("-inf"), 0.0, new)
-    fall = tl.where(maximum == float("-inf"), 0.0, maximum - origin)
-    return new, fall, logits - origin[:, None]
-
-
-@triton.jit
-@no_type_check
-def _add_product(sums, weights, values):
-    """Sums plus weights times values, (rows, features), as exact as float32.
-
-    Half-precision values meet the weights in two parts, which together hold nearly what float32 does:
-    tensor cores take both.
-    """
-    if values.dtype == tl.float32:
-        return tl.dot(weights, values, acc=sums, input_precision="ieee")
-    coarse = weights.to(values.dtype)
-    rest = (weights - coarse.to(tl.float32)).to(values.dtype)
-    return tl.dot(rest, values, acc=tl.dot(coarse, values, acc=sums))
-
-
-@triton.jit
-@no_type_check
-def _store_planes(out, plane, parts, inside):
-    """Store each part `plane` numbers after the one before."""
-    for i in tl.static_range(len(parts)):
-        tl.store(out, parts[i], mask=inside)
-        out += plane
+    """The sums with those of one more tile. What is summed by place in a tile costs no exchange between threads."""
+    to_patches, to_prefix, travelled, squared, surprise, largest, attended = sums
+    columns = first + tl.arange(0, BLOCK_KEYS)
+    exponents = logits * call.unit - origin[:, None]
+    weights = tl.exp2(exponents)
+    on_patches = tl.where((columns >= key_prefix)[None, :], weights, 0.0) if EDGE else weights
+    to_patches += on_patches
+    if EDGE:
+        to_prefix += tl.sum(tl.where((columns < key_prefix)[None, :], weights, 0.0), 1)
+    if STATISTICS:
+        travelled += on_patches * distances
+        if WHOLE:
+            squared += tl.sum(on_patches * squares, 1)
+            largest = tl.maximum(largest, tl.max(weights, 1))
+            if EDGE or BIAS != "none":  # −inf has no weight
+                exponents = tl.where(weights > 0, exponents, 0.0)
+            surprise += tl.sum(weights * exponents, 1)
+    if ATTEND:
+        values = load_values(call, image, head, first, BLOCK_KEYS, FEATURES, BLOCK_FEATURES, EDGE)
+        attended = tl.dot(weights.to(values.dtype), values, acc=attended, input_precision="ieee")
+    return to_patches, to_prefix, travelled, squared, surprise, largest, attended
