@@ -163,10 +163,10 @@ def test_two_images_of_a_batch_are_verified_or_all_if_asked():
 
 
 def test_some_rows_are_verified_prefix_rows_among_them():
-    rows = Recorder(1, [Expected(prefix=5)])._rows(1000).tolist()
+    rows = Recorder(1, [Expected(prefix=5)])._rows(1000, torch.device("cpu")).tolist()
     assert sum(row < 5 for row in rows) == 2
     assert sum(row >= 5 for row in rows) == 6
-    assert Recorder(1, [Expected(prefix=5)], every_row=True)._rows(1000) == slice(None)
+    assert Recorder(1, [Expected(prefix=5)], every_row=True)._rows(1000, torch.device("cpu")) == slice(None)
 
 
 def test_two_looks_at_once_do_not_mix():

@@ -10,10 +10,10 @@ import vitscope
 import vitscope.scope as scope_module
 from families import FAMILIES
 from toys import ToyViT
-from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout
+from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout, observing
 from vitscope.attention import recorder
 from vitscope.attention.kernels import compiled, reference
-from vitscope.errors import CaptureError, VerificationError
+from vitscope.errors import CaptureError, NotFiniteError, VerificationError
 from vitscope.measures.arranged import places_of
 from vitscope.measures.reduction import Reduction
 from vitscope.observing import observe, plan_pass
@@ -65,12 +65,57 @@ def test_what_no_measure_needs_is_not_kept(toy):
         Rollout(discard=0.5).measure(seen)
 
 
+@pytest.fixture(params=["waits", "runs on"])
+def hasty(request, monkeypatch):
+    """Whether nothing is waited for before the end of the pass, as on CUDA."""
+    if request.param == "runs on":
+        monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    return request.param == "runs on"
+
+
+def test_what_is_verified_at_the_end_is_verified_alike(toy, monkeypatch):
+    images = torch.randn(3, 3, 8, 12)
+    expected, _ = seen_of(toy, images, ALL)
+    monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    real = recorder.Comparison.verification
+    monkeypatch.setattr(recorder.Comparison, "verification", lambda self, numbers: real(self, numbers))  # read together
+    count_passes(monkeypatch, passes := [])
+    found, _ = seen_of(toy, images, ALL)
+    assert passes == [False]
+    assert [call.error for call in found.layers] == pytest.approx([call.error for call in expected.layers], rel=1e-6)
+    assert all(call.error > 0 for call in found.layers)
+
+
+def count_passes(monkeypatch, passes):
+    """Whether each pass was a careful one."""
+    real = observing._pass
+
+    def counted(*given, careful, **options):
+        passes.append(careful)
+        return real(*given, careful=careful, **options)
+
+    monkeypatch.setattr(observing, "_pass", counted)
+
+
+def test_nan_is_named_by_a_careful_pass(monkeypatch):
+    monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    count_passes(monkeypatch, passes := [])
+    toy = vitscope.wrap(ToyViT().eval())
+    toy.trace((8, 12))
+    with torch.no_grad():
+        toy.model.layers[1].qkv.weight[-1, 0] = torch.nan  # of the values
+    with pytest.raises(NotFiniteError, match=r"layers\.1"):
+        toy.look(torch.randn(1, 3, 8, 12))
+    assert passes == [False, True]
+
+
 @pytest.mark.parametrize("fault", ["output", "nan", "statistics only"])
+@pytest.mark.usefixtures("hasty")
 def test_an_output_that_is_not_the_models_is_not_used(toy, monkeypatch, fault):
     real = compiled.attend
 
-    def attend(call, values, places, fusion=None):
-        output, *others = real(call, values, places, fusion)
+    def attend(call, values, places, fusion=None, *, whole=True):
+        output, *others = real(call, values, places, fusion, whole=whole)
         if fault == "output":
             output[:, -1] *= 1.01
         elif fault == "nan":
@@ -85,16 +130,17 @@ def test_an_output_that_is_not_the_models_is_not_used(toy, monkeypatch, fault):
     assert all(call.refusal is None for call in seen.layers)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_nan_in_a_row_that_is_not_verified_is_seen_too(toy, monkeypatch):
     real = compiled.attend
 
-    def attend(call, values, places, fusion=None):
-        output, *others = real(call, values, places, fusion)
+    def attend(call, values, places, fusion=None, *, whole=True):
+        output, *others = real(call, values, places, fusion, whole=whole)
         output[0, 0, -1] = torch.nan
         return output, *others
 
     monkeypatch.setattr(compiled, "attend", attend)
-    monkeypatch.setattr(recorder.Recorder, "_rows", lambda self, queries: torch.tensor([0]))
+    monkeypatch.setattr(recorder.Recorder, "_rows", lambda self, queries, device: torch.tensor([0]))
     images = torch.randn(1, 3, 8, 12)
     _, output = seen_of(toy, images, ALL)
     assert torch.equal(output, toy.model(images))
@@ -122,15 +168,16 @@ def test_a_measure_that_says_nothing_of_its_needs_gets_everything(toy):
     assert np.isfinite(found[measure]).all()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_refused_layer_raises_where_it_is_needed(toy, monkeypatch):
-    real = recorder.verify
+    real = recorder.compare
     doubted = toy.look(torch.zeros(1, 3, 8, 12)).layers[1].name
 
     def doubt(call, *others):
         found = real(call, *others)
-        return replace(found, error=1.0) if call.name == doubted else found
+        return replace(found, numbers=torch.ones(3)) if call.name == doubted else found
 
-    monkeypatch.setattr(recorder, "verify", doubt)
+    monkeypatch.setattr(recorder, "compare", doubt)
     images = torch.randn(1, 3, 8, 12)
     with pytest.raises(VerificationError, match=doubted):
         list(toy.measure(images, [Entropy()]))

@@ -12,7 +12,7 @@ from vitscope.errors import ImageError, VitscopeError
 from vitscope.images.decode import Picture
 from vitscope.images.naming import path_name
 from vitscope.images.transform import Transform
-from vitscope.showing import show
+from vitscope.showing import preprocessed, show
 
 OnFailure = Callable[[str, VitscopeError], None]
 
@@ -25,9 +25,12 @@ def batches(
     for index, item in enumerate(images):
         image_id, image = _identified(item)
         try:
-            tensor, shown = show(image, transform)
-            if len(shown) != 1:
-                raise ImageError(f"found {len(shown)} images in one; expected images one by one: list(tensor)")
+            tensor, name = preprocessed(image), "tensor"
+            if tensor is None:
+                tensor, shown = show(image, transform)
+                name = shown[0].name
+            if len(tensor) != 1:
+                raise ImageError(f"found {len(tensor)} images in one; expected images one by one: list(tensor)")
         except VitscopeError as error:
             if on_failure is None:
                 raise
@@ -36,7 +39,7 @@ def batches(
         if batch and (len(batch) == batch_size or batch[-1][1].shape != tensor.shape[1:]):
             yield batch
             batch = []
-        batch.append((image_id or shown[0].name, tensor[0]))
+        batch.append((image_id or name, tensor[0]))
     if batch:
         yield batch
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -122,8 +123,9 @@ class Scope:
         the order of the input. `limit_bytes` bounds what grows with N², as in `look`, and the fused heads
         that a rollout may store instead of computing them again. An image that cannot be read raises its
         error, or, with `on_failure`, is reported there as (image id, error) and left out; what the model
-        itself refuses is raised. On the CPU, layers' outputs may be computed together with what is
-        measured of them, and then equal the model's own up to rounding, which is verified as in `look`.
+        itself refuses is raised. On the CPU in float32, and on CUDA in half precision, layers' outputs may be
+        computed together with what is measured of them, and then equal the model's own up to rounding, which is
+        verified as in `look`.
         """
         wanted = list(measures)
         if batch_size < 1:
@@ -185,7 +187,7 @@ class Scope:
 
     def _like(self) -> Tensor:
         """A tensor of the dtype and device that the model's input should have."""
-        tensors = (*self.model.parameters(), *self.model.buffers())
+        tensors = chain(self.model.parameters(), self.model.buffers())
         return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))
 
 

@@ -59,7 +59,9 @@ def preprocessed(images: Any) -> Tensor | None:
             f"found floats of shape {tuple(images.shape)}; expected preprocessed ones (images, 3, height, width), or a "
             "picture as a uint8 NumPy array (height, width, 3)"
         )
-    if not torch.isfinite(images.sum(dtype=torch.float64)):  # a sum is quicker than a look at each, and shows both
+    # A sum is quicker than a look at each, and shows both. Elsewhere than on the CPU it would be waited for, and what
+    # the first layer computes shows them too.
+    if images.device.type == "cpu" and not torch.isfinite(images.sum(dtype=torch.float64)):
         raise ImageError("the tensor holds NaN or infinity; expected preprocessed pixels")
     return images
 
@@ -85,7 +87,7 @@ def _shown_picture(picture: Picture, transform: Transform) -> Shown:
 def _shown_tensor(tensor: Tensor, transform: Transform | None) -> tuple[Shown, ...]:
     """Pictures of preprocessed tensors: normalisation undone where it is known, else each scaled to its own range."""
     note = "drawn from a preprocessed tensor" + ("" if transform else ", scaled to its own range")
-    own = tensor.detach().to("cpu", copy=True)  # the caller may change theirs before the picture is drawn
+    own = tensor.detach().clone()  # the caller may change theirs before the picture is drawn
     return tuple(
         Shown(f"tensor {i + 1}" if len(own) > 1 else "tensor", partial(_render, image, transform), note=note)
         for i, image in enumerate(own)

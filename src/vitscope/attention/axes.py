@@ -35,14 +35,14 @@ class Axes:
         parts = by_image.reshape(images, self.heads_before, self.windows, -1, *matrix)
         return parts.transpose(1, 2).reshape(images * self.windows, -1, *matrix)
 
-    def join(self, tensor: Tensor, images: int) -> Tensor:
-        """The inverse of `split`, its leading axes flattened to one."""
+    def join(self, tensor: Tensor, images: int, leading: torch.Size) -> Tensor:
+        """The inverse of `split`, with these leading axes."""
         matrix = tensor.shape[-2:]
         if self.before == 1 and self.heads_before == 1:
-            return tensor.reshape(-1, *matrix)
+            return tensor.reshape(*leading, *matrix)
         parts = tensor.reshape(images, self.windows, self.heads_before, -1, *matrix).transpose(1, 2)
         by_image = parts.reshape(images, self.before, -1, *matrix)
-        return by_image.transpose(0, 1).reshape(-1, *matrix)
+        return by_image.transpose(0, 1).reshape(*leading, *matrix)
 
 
 def stretched(tensor: Tensor, leading: torch.Size) -> Tensor:

@@ -83,7 +83,7 @@ class AttentionCall:
 
     def without_operands(self) -> "AttentionCall":
         """The same call, of whose operands only the shapes are held."""
-        hollow = self.map_operands(lambda operand: torch.full_like(operand[:0].sum(), torch.nan).expand(operand.shape))
+        hollow = self.map_operands(lambda operand: operand.new_full((), torch.nan).expand(operand.shape))
         return replace(hollow, bias=None, kept=False)
 
     def map_operands(self, change: Callable[[Tensor], Tensor]) -> "AttentionCall":

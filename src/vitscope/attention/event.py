@@ -91,7 +91,7 @@ class AttentionEvent:
         """The inverse of `read_output`: (images · windows, heads or 1, queries, dim) in the model's own shape."""
         if self.sequence_first:
             return heads[:, 0].transpose(0, 1)
-        output = self.axes.join(heads, images).reshape(*self.leading, *heads.shape[-2:])
+        output = self.axes.join(heads, images, self.leading)
         return output if self.output_axes is None else output.permute(self.output_axes)
 
     def zero_output(self) -> Tensor:

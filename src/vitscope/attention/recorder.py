@@ -12,7 +12,7 @@ from vitscope.attention.axes import Axes
 from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.attention.verify import Verification, verify
+from vitscope.attention.verify import Comparison, Verification, compare, indices
 from vitscope.errors import CaptureError, LimitError, NotFiniteError
 
 _PREFIX_ROWS = 2
@@ -52,7 +52,9 @@ class Recorder(Observer):
 
     In every layer some rows of all heads are verified, of the prefix tokens' rows some among them, on
     up to two images drawn anew for each layer, or on all where each has a mask or bias of its own.
-    With `every_row` all rows of all images are. On a grid, biases that repeat by offset are held as
+    With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention
+    before the next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong,
+    which a careful pass then names. On a grid, biases that repeat by offset are held as
     tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in
     all; `held_bytes` of these are taken already.
     """
@@ -63,11 +65,14 @@ class Recorder(Observer):
         expected: Sequence[Expected] = (),
         *,
         every_row: bool = False,
+        careful: bool = True,
         limit_bytes: int = 2**30,
         held_bytes: int = 0,
         reducer: Reducer | None = None,
     ) -> None:
         self.calls: list[AttentionCall] = []
+        self._careful = careful
+        self._unread: list[tuple[Comparison, Tensor]] = []  # of each call: what to settle, and the output's sum
         self._images = images
         self._expected = expected
         self._every_row = every_row
@@ -79,32 +84,48 @@ class Recorder(Observer):
 
     def before(self, event: AttentionEvent) -> Tensor | None:
         """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
-        if event.own_rows is None or not self._reducer.attends:
+        own_rows = event.own_rows
+        if own_rows is None or not self._reducer.attends:
             return None
         event = replace(event, axes=self._now.axes)
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
             call, values = self._call(event), event.by_image(event.values, self._images)
             output = self._reducer.attend(len(self.calls), call, values)
-            if output is None or not math.isfinite(_total(output)):
+            if output is None or (self._careful and not math.isfinite(_total(output))):
                 return None
-            images, rows = self._verified_images(call), self._rows(event.query_count)
-            assert event.own_rows is not None
-            own = event.by_image(event.own_rows(_indices(rows, event.query_count)), self._images)
-            checks = [verify(call, event, values, found, images, rows) for found in (own, output[:, :, rows])]
-            if not all(check.passed for check in checks):
+            rows = self._rows(event.query_count, call.device)
+            asked = torch.arange(event.query_count, device=call.device)[rows] if isinstance(rows, slice) else rows
+            own = event.by_image(own_rows(asked), self._images)
+            found = torch.stack([own, output[:, :, rows].to(own.dtype)])  # (ways, images, heads, rows, dim)
+            check = compare(call, event, values, found, self._verified_images(call), rows)
+            if self._careful and not check.verification().passed:
                 return None  # the model's own output is used, and recorded after it
-            self._record(replace(call, error=max(check.error for check in checks)), event, attended=True)
+            self._record(call, check, output, event, attended=True)
             return event.write_output(output.to(event.values.dtype), self._images)
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
         event = replace(event, axes=self._now.axes)
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
-            _require_finite(event, output)
-            call, rows = self._call(event), self._rows(event.query_count)
+            if self._careful:
+                _require_finite(event, output)
+            call = self._call(event)
+            rows = self._rows(event.query_count, call.device)
             values = event.by_image(event.values, self._images)
-            found = event.read_output(output, self._images)[:, :, rows]
-            check = verify(call, event, values, found, self._verified_images(call), rows)
-            self._record(replace(call, error=check.error, refusal=_refusal(call, check)), event, attended=False)
+            found = event.read_output(output, self._images)[None, :, :, rows]  # (1, images, heads or 1, rows, features)
+            check = compare(call, event, values, found, self._verified_images(call), rows)
+            self._record(call, check, output, event, attended=False)
+
+    def settle(self) -> bool:
+        """Whether all was right that was not waited for; the calls then have their errors."""
+        if not self._unread:
+            return True
+        rows = [torch.cat([check.numbers.double(), total.double()[None]]) for check, total in self._unread]
+        right = True
+        for i, (*numbers, total) in enumerate(torch.stack(rows).tolist()):
+            check = self._unread[i][0].verification(numbers)
+            self.calls[i] = replace(self.calls[i], error=check.error)
+            right &= check.passed and math.isfinite(total)
+        return right
 
     @property
     def _now(self) -> Expected:
@@ -112,7 +133,14 @@ class Recorder(Observer):
         number = len(self.calls)
         return self._expected[number] if number < len(self._expected) else Expected()
 
-    def _record(self, call: AttentionCall, event: AttentionEvent, *, attended: bool) -> None:
+    def _record(
+        self, call: AttentionCall, check: Comparison, output: Tensor, event: AttentionEvent, *, attended: bool
+    ) -> None:
+        if self._careful:
+            verification = check.verification()
+            call = replace(call, error=verification.error, refusal=_refusal(call, verification))
+        else:
+            self._unread.append((check, output.sum(dtype=torch.float32)))
         kept = self._reducer.take(len(self.calls), call, attended=attended) and self._now.kept
         self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
@@ -168,18 +196,14 @@ class Recorder(Observer):
         chosen = self._random.sample(range(self._images), _IMAGES)
         return [image * windows + window for image in chosen for window in range(windows)]
 
-    def _rows(self, queries: int) -> slice | Tensor:
+    def _rows(self, queries: int, device: torch.device) -> slice | Tensor:
         """Random query rows, prefix rows among them."""
         if self._every_row or queries <= _PREFIX_ROWS + _PATCH_ROWS:
             return slice(None)
         count = min(self._now.prefix, queries - 1)
         prefix = self._random.sample(range(count), min(_PREFIX_ROWS, count))
         patches = [self._random.randrange(count, queries) for _ in range(_PATCH_ROWS)]
-        return torch.tensor([*prefix, *patches], device="cpu")
-
-
-def _indices(rows: slice | Tensor, queries: int) -> Tensor:
-    return torch.arange(queries, device="cpu")[rows]
+        return indices([*prefix, *patches], device)
 
 
 def _refusal(call: AttentionCall, check: Verification) -> str | None:

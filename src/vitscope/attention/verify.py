@@ -1,6 +1,7 @@
 """The proof of a capture: recomputed attention times values must be what the model computed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
 
-_ENTRIES = 2**20  # weights recomputed at once
+_ENTRIES = {"cpu": 2**20}  # weights recomputed at once
+_OTHER_ENTRIES = 2**24  # on a device on which every operation takes time to start
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,36 @@ class Verification:
         return self.error <= self.allowed  # False for NaN
 
 
-def verify(
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Recomputed rows beside those found, as numbers that are still on their device: reading them waits for it."""
+
+    numbers: Shaped[Tensor, "3"]  # largest difference, Σ A·|values|, and logit by absolute value
+    keys: int
+    found_in: torch.dtype
+    softmax_in: torch.dtype  # of the model
+
+    def verification(self, numbers: Sequence[float] | None = None) -> Verification:
+        """What the numbers, read now unless they are given, come to."""
+        difference, magnitude, logit = self.numbers.tolist() if numbers is None else numbers
+        growth = math.sqrt(self.keys) + logit
+        output, softmax = torch.finfo(self.found_in), torch.finfo(self.softmax_in)
+        # A float64 model may take its softmax in float32: then both are no better than that.
+        sums = torch.finfo(torch.float32 if softmax.bits < 64 else self.numbers.dtype).eps
+        allowed = 4 * (max(output.eps, softmax.eps) + sums * growth)
+        if not magnitude:
+            return Verification(difference, allowed)
+        return Verification(difference / magnitude, allowed + 4 * output.smallest_normal * output.eps / magnitude)
+
+
+def compare(
     call: AttentionCall,
     event: AttentionEvent,
     values: Shaped[Tensor, "images heads keys dim"],
-    found: Shaped[Tensor, "images heads_or_1 rows features"],
-    images: list[int],
+    found: Shaped[Tensor, "ways images heads_or_1 rows features"],
+    images: Sequence[int],
     rows: slice | Tensor,
-) -> Verification:
+) -> Comparison:
     """Compare the chosen query rows of all heads, recomputed, with what was `found` for them, in the chosen images.
 
     Two correct computations differ by rounding: of the sum over keys, in the precision of the
@@ -41,44 +65,39 @@ def verify(
     the softmax turns into a relative error of its weight. Four times all of these is allowed, and of
     the least number of the output's dtype: features as small as float16 holds are rounded to it.
     """
-    error, magnitude, logit = 0.0, 0.0, 0.0
+    numbers: list[Tensor] = []
     for some in _runs(images, call, found.shape[-2]):
-        part = call.image(some[0]) if len(some) == 1 else call.picked(torch.tensor(some))
-        weights, largest = _weights(part, rows)
-        chosen = slice(some[0], some[0] + 1) if len(some) == 1 else some
+        chosen = slice(some[0], some[0] + 1) if len(some) == 1 else indices(some, call.device)
+        part = call.image(some[0]) if isinstance(chosen, slice) else call.picked(chosen)
+        weights, logit = _weights(part, rows)
         own = values[chosen].to(call.dtype)
-        expected, bound = weights @ own, weights @ own.abs()  # (some, heads, rows, dim)
+        expected, bound = (weights @ torch.cat([own, own.abs()], -1)).chunk(2, -1)  # (some, heads, rows, dim)
         if event.projection is not None:
             expected, bound = event.projection(expected), event.projection.magnitude()(bound)
-        error = _max(error, (expected - found[chosen].to(call.dtype)).abs())
-        magnitude = _max(magnitude, bound)
-        logit = max(logit, largest)
-    growth = math.sqrt(call.key_count) + logit
-    softmax = event.softmax_dtype or found.dtype
-    # A float64 model may take its softmax in float32: then both are no better than that.
-    sums = torch.finfo(torch.float32 if torch.finfo(softmax).bits < 64 else call.dtype).eps
-    output = torch.finfo(found.dtype)
-    allowed = 4 * (max(output.eps, torch.finfo(softmax).eps) + sums * growth)
-    if not magnitude:
-        return Verification(error, allowed)
-    return Verification(error / magnitude, allowed + 4 * output.smallest_normal * output.eps / magnitude)
+        difference = (expected - found[:, chosen].to(call.dtype)).abs()
+        numbers.append(torch.stack([difference.max(), bound.max(), logit]))
+    largest = numbers[0] if len(numbers) == 1 else torch.stack(numbers).amax(0)  # NaN where there is one
+    return Comparison(largest, call.key_count, found.dtype, event.softmax_dtype or found.dtype)
 
 
-def _runs(images: list[int], call: AttentionCall, rows: int) -> list[list[int]]:
+def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
+    """An index on the device, which is not waited for."""
+    index = torch.tensor(numbers, dtype=torch.long, device="cpu")
+    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index.to(device)
+
+
+def _runs(images: Sequence[int], call: AttentionCall, rows: int) -> list[Sequence[int]]:
     """The images in runs that are computed at once: many where they are small windows."""
-    length = max(1, _ENTRIES // (call.heads * rows * call.key_count))
+    entries = _ENTRIES.get(call.device.type, _OTHER_ENTRIES)
+    length = max(1, entries // (call.heads * rows * call.key_count))
     return [images[first : first + length] for first in range(0, len(images), length)]
 
 
-def _max(least: float, tensor: Tensor) -> float:
-    """The largest of both; NaN where there is one."""
-    largest = float(tensor.max())
-    return largest if math.isnan(largest) else max(least, largest)
-
-
-def _weights(call: AttentionCall, rows: slice | Tensor) -> tuple[Tensor, float]:
+def _weights(call: AttentionCall, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
     """(images, heads, rows, keys), and the largest logit, by absolute value, that they come from."""
     if call.probabilities is not None:
-        return call.weights(rows), 0.0
+        weights = call.weights(rows)
+        return weights, weights.new_zeros(())
     logits = call.logits(rows)
-    return torch.softmax(logits, -1), float(logits.masked_fill(logits.isinf(), 0).abs().max())
+    finite = logits if call.bias is None else logits.masked_fill(logits.isinf(), 0)
+    return torch.softmax(logits, -1), finite.abs().max()

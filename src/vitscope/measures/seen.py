@@ -162,7 +162,8 @@ class Seen:
 def stack_layers(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     """(images, heads, …) of each layer → (images, layers, heads, …), NaN where one has fewer heads (or the like)."""
     sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].dim())]
-    out = torch.full((parts[0].shape[0], len(parts), *sizes), torch.nan, dtype=parts[0].dtype)
+    shape = (parts[0].shape[0], len(parts), *sizes)
+    out = torch.full(shape, torch.nan, dtype=parts[0].dtype, device=parts[0].device)
     for i, part in enumerate(parts):
-        out[:, i][tuple(slice(size) for size in part.shape)] = part.cpu()
-    return out
+        out[:, i][tuple(slice(size) for size in part.shape)] = part
+    return out.cpu()
