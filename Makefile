@@ -14,8 +14,9 @@ demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea
 test: .venv/dev-ready viewer-test  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: .venv/dev-ready
-	$(BIN)/python -m pytest
+test-long: .venv/dev-ready  ## every family of models, on two cores, and all tests, the long ones too
+	$(BIN)/python -m pytest -n 2 tests/conformance
+	$(BIN)/python -m pytest --ignore=tests/conformance
 
 lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/ruff check .
