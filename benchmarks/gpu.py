@@ -87,6 +87,7 @@ def main():
     """Measure and print."""
     parser = report.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.set_defaults(device="cuda", dtype="bfloat16")
     chosen = parser.parse_args()
     known = machine.facts(chosen.threads, "cuda", chosen.dtype)
     say = report.writer(report.new_result("gpu") if chosen.save else None)

@@ -101,6 +101,7 @@ def main():
     """Measure and print."""
     parser = report.parser(__doc__)
     parser.add_argument("--blocks", action="store_true", help="also with other cuts")
+    parser.set_defaults(device="cuda", dtype="bfloat16")
     chosen = parser.parse_args()
     known = machine.facts(chosen.threads, "cuda", chosen.dtype)
     say = report.writer(report.new_result("kernels") if chosen.save else None)

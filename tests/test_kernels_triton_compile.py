@@ -58,7 +58,9 @@ MANY = replace(random_call(tokens=82, dim=64, dtype=torch.bfloat16), bias=relati
 def test_kernels_compile_for_hopper(call, prefix, compiled):
     positions = torch.zeros(call.query_count - prefix, 2)
     places, vector = Places(positions, positions), torch.zeros(call.images, call.query_count)
-    kernels.attend(call, torch.zeros_like(call.keys), places)
+    for whole in (True, False):
+        kernels.attend(call, torch.zeros_like(call.keys), places, whole=whole)
+        kernels.row_statistics(call, places, whole=whole)
     kernels.moments(call, places)
     kernels.column_sums(call, vector, kernels.normalisers(call))
     kernels.fused(call, "mean")

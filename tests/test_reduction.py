@@ -1,5 +1,6 @@
 """What is computed while the model runs equals what is computed afterwards, and leaves the model's output be."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from vitscope.attention import recorder
 from vitscope.attention.kernels import compiled, reference
 from vitscope.errors import CaptureError, NotFiniteError, VerificationError
 from vitscope.measures.arranged import places_of
+from vitscope.measures.needs import Needs
 from vitscope.measures.reduction import Reduction
 from vitscope.observing import observe, plan_pass
 
@@ -107,6 +109,59 @@ def test_nan_is_named_by_a_careful_pass(monkeypatch):
     with pytest.raises(NotFiniteError, match=r"layers\.1"):
         toy.look(torch.randn(1, 3, 8, 12))
     assert passes == [False, True]
+
+
+def test_what_a_hasty_pass_kept_is_let_go_before_the_careful_one(monkeypatch):
+    monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    real, kept = observing._pass, []
+
+    def watched(*given, careful, **options):
+        assert not any(reference() for reference in kept)
+        passed = real(*given, careful=careful, **options)
+        kept.append(weakref.ref(passed.recorder))
+        return passed
+
+    monkeypatch.setattr(observing, "_pass", watched)
+    monkeypatch.setattr(recorder.Recorder, "settle", lambda self: self._careful)
+    vitscope.wrap(ToyViT().eval()).look(torch.randn(1, 3, 8, 12))
+    assert len(kept) == 2
+
+
+def test_a_size_at_which_something_was_wrong_is_looked_at_carefully_from_then_on(monkeypatch):
+    monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    count_passes(monkeypatch, passes := [])
+    real = recorder.compare
+    monkeypatch.setattr(recorder, "compare", lambda *given: replace(real(*given), numbers=torch.ones(3)))
+    toy = vitscope.wrap(ToyViT().eval())
+    list(toy.measure(torch.randn(3, 3, 8, 12), [_Shape()], batch_size=1))
+    assert passes == [False, True, True, True]
+    list(toy.measure(torch.randn(1, 3, 12, 8), [_Shape()]))
+    assert passes[4:] == [False, True]
+
+
+class _Shape:
+    """A measure that needs no layer."""
+
+    needs = Needs()
+
+    def measure(self, seen):
+        return np.zeros(seen.images)
+
+
+def test_entropy_that_was_not_asked_for_is_refused(toy, monkeypatch):
+    class Sly(Entropy):
+        needs = Needs(statistics=frozenset({False}))
+
+    real = compiled.attend
+
+    def without(*given, **options):
+        output, rows, matrix = real(*given, **options)
+        return output, rows if options["whole"] else replace(rows, entropy=None), matrix
+
+    monkeypatch.setattr(compiled, "attend", without)
+    with pytest.raises(CaptureError, match="entropy=True"):
+        list(toy.measure(torch.randn(1, 3, 8, 12), [Sly()]))
+    list(toy.measure(torch.randn(1, 3, 8, 12), [Entropy()]))
 
 
 @pytest.mark.parametrize("fault", ["output", "nan", "statistics only"])

@@ -89,6 +89,15 @@ def narrow(call: AttentionCall, dtype: torch.dtype) -> AttentionCall:
     return replace(call, queries=queries, keys=keys, logits_dtype=dtype)
 
 
+def rounded_away(dtype: torch.dtype) -> AttentionCall:
+    """A model that holds its logits in float16, in which those of one key in the middle are −inf, without a bias."""
+    call = narrow(random_call(images=1, tokens=17, keys=203, dim=3, dtype=dtype), torch.float16)
+    queries, keys = call.queries.clone(), call.keys.clone()
+    queries[..., 0] = 300
+    keys[..., 0], keys[:, :, 101, 0] = 0, -300
+    return replace(call, queries=queries, keys=keys)
+
+
 # Axes are primes, longer than a block of 64 along queries and keys, and end within one.
 CASES: dict[str, tuple[Callable[[torch.dtype], AttentionCall], int, int]] = {  # call, query prefix, key prefix
     "plain": (lambda dtype: random_call(tokens=67, dim=5, dtype=dtype), 1, 1),
@@ -102,6 +111,7 @@ CASES: dict[str, tuple[Callable[[torch.dtype], AttentionCall], int, int]] = {  #
     "dense bias": (lambda dtype: random_call(tokens=67, keys=71, dim=5, bias=True, dtype=dtype), 1, 1),
     "hidden": (lambda dtype: replace(random_call(tokens=67, keys=83, dtype=dtype), bias=hidden_columns(2, 83)), 1, 1),
     "many keys": (lambda dtype: random_call(images=1, heads=2, tokens=67, keys=331, dim=16, dtype=dtype), 1, 5),
+    "rounded away": (rounded_away, 1, 1),
     "far apart": (
         lambda dtype: replace(
             random_call(images=2, heads=2, tokens=17, keys=331, dim=3, dtype=dtype), bias=far_apart(2, 331)

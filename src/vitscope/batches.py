@@ -25,7 +25,7 @@ def batches(
     for index, item in enumerate(images):
         image_id, image = _identified(item)
         try:
-            tensor, name = preprocessed(image), "tensor"
+            tensor, name = preprocessed(image, waits=on_failure is not None), "tensor"
             if tensor is None:
                 tensor, shown = show(image, transform)
                 name = shown[0].name

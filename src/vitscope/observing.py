@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -58,13 +59,30 @@ def plan_pass(
 
 
 def observe(
-    loaded: LoadedModel, images: Tensor, traced: Traced, planned: Plan, *, every_row: bool, limit_bytes: int
+    loaded: LoadedModel,
+    images: Tensor,
+    traced: Traced,
+    planned: Plan,
+    *,
+    every_row: bool,
+    limit_bytes: int,
+    doubted: set[tuple[int, int]] | None = None,
 ) -> tuple[Seen, Any]:
-    """What was seen of images (images, 3, height, width), and the model's output."""
-    waits = every_row or images.device.type not in _ASYNCHRONOUS
-    passed = _pass(loaded, images, traced, planned, careful=waits, every_row=every_row, limit_bytes=limit_bytes)
+    """What was seen of images (images, 3, height, width), and the model's output.
+
+    On a device that computes behind what asks it, what verifies the layers is read at the end. Where anything was
+    wrong, the model runs once more, carefully: to name what was, or to compute that layer by its own function.
+    Sizes at which that had to be are added to `doubted`, and are looked at carefully from the start.
+    """
+    doubted = set() if doubted is None else doubted
+    size = (images.shape[-2], images.shape[-1])
+    passing = partial(_pass, loaded, images, traced, planned, every_row=every_row, limit_bytes=limit_bytes)
+    hasty = images.device.type in _ASYNCHRONOUS and not every_row and size not in doubted
+    passed = passing(careful=not hasty)
     if not passed.recorder.settle():
-        passed = _pass(loaded, images, traced, planned, careful=True, every_row=every_row, limit_bytes=limit_bytes)
+        del passed  # and what it keeps
+        passed = passing(careful=True)
+        doubted.add(size)
     recorder, reduction, blocks, output = passed
     _require_as_traced(recorder, traced)
     both = list(zip(recorder.calls, traced.calls, strict=True))

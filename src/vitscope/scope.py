@@ -45,6 +45,7 @@ class Scope:
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self._traces: dict[tuple[int, int], Traced] = {}
+        self._doubted: set[tuple[int, int]] = set()  # input sizes to be looked at carefully, see `observe`
         self._fingerprint: tuple[Any, str] = (None, "")  # state of the weights, their SHA-256
         self._lock = threading.Lock()
 
@@ -72,7 +73,7 @@ class Scope:
         return self.loaded.name
 
     def look(self, images: Any, *, every_row: bool = False, limit_bytes: int = 2**30) -> Look:
-        """Show images to the model in one forward pass and keep what it attended with.
+        """Show images to the model in one forward pass (two where something is wrong) and keep what it attended with.
 
         `images`: a path, URL, PIL image, uint8 array (height, width, 3), or a list of them, of one
         input size; a float tensor (images, 3, height, width) is taken as already preprocessed.
@@ -84,7 +85,13 @@ class Scope:
         traced = self.trace((tensor.shape[-2], tensor.shape[-1]))
         planned = plan_pass(traced, len(tensor), self._like(), None, limit_bytes)
         seen, output = observe(
-            self.loaded, tensor.to(self._like()), traced, planned, every_row=every_row, limit_bytes=limit_bytes
+            self.loaded,
+            tensor.to(self._like()),
+            traced,
+            planned,
+            every_row=every_row,
+            limit_bytes=limit_bytes,
+            doubted=self._doubted,
         )
         return Look(seen, shown, settings_of(self.loaded, self.weights_sha256()), output)
 
@@ -163,7 +170,16 @@ class Scope:
             traced = self.trace(size)
             if size not in plans:
                 plans[size] = plan_pass(traced, batch_size, images, wanted, limit_bytes, image_bytes)
-            return observe(self.loaded, images, traced, plans[size], every_row=False, limit_bytes=limit_bytes)[0]
+            seen, _ = observe(
+                self.loaded,
+                images,
+                traced,
+                plans[size],
+                every_row=False,
+                limit_bytes=limit_bytes,
+                doubted=self._doubted,
+            )
+            return seen
 
         return see
 

@@ -41,8 +41,11 @@ def show(images: Any, transform: Transform | None) -> tuple[Tensor, tuple[Shown,
     return torch.stack(tensors), tuple(_shown_picture(picture, transform) for picture in pictures)
 
 
-def preprocessed(images: Any) -> Tensor | None:
-    """The images as a float tensor, if they were given as one."""
+def preprocessed(images: Any, *, waits: bool = False) -> Tensor | None:
+    """The images as a float tensor, if they were given as one.
+
+    Raises ImageError for NaN, if need be `waits` for a device to tell; what its first layer computes shows them too.
+    """
     if isinstance(images, np.ndarray) and np.issubdtype(images.dtype, np.floating) and images.ndim >= 3:
         images = torch.from_numpy(np.ascontiguousarray(images))
     if not isinstance(images, Tensor):
@@ -59,9 +62,8 @@ def preprocessed(images: Any) -> Tensor | None:
             f"found floats of shape {tuple(images.shape)}; expected preprocessed ones (images, 3, height, width), or a "
             "picture as a uint8 NumPy array (height, width, 3)"
         )
-    # A sum is quicker than a look at each, and shows both. Elsewhere than on the CPU it would be waited for, and what
-    # the first layer computes shows them too.
-    if images.device.type == "cpu" and not torch.isfinite(images.sum(dtype=torch.float64)):
+    # A sum is quicker than a look at each, and shows both.
+    if (waits or images.device.type == "cpu") and not torch.isfinite(images.sum(dtype=torch.float64)):
         raise ImageError("the tensor holds NaN or infinity; expected preprocessed pixels")
     return images
 

@@ -119,7 +119,8 @@ class Recorder(Observer):
         """Whether all was right that was not waited for; the calls then have their errors."""
         if not self._unread:
             return True
-        rows = [torch.cat([check.numbers.double(), total.double()[None]]) for check, total in self._unread]
+        device = self._unread[0][1].device  # layers may be on several
+        rows = [torch.cat([check.numbers.double(), total.double()[None]]).to(device) for check, total in self._unread]
         right = True
         for i, (*numbers, total) in enumerate(torch.stack(rows).tolist()):
             check = self._unread[i][0].verification(numbers)

@@ -48,6 +48,7 @@ class Tap(TorchFunctionMode):
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         self._running.close()
+        self._observer = Observer()  # a tap and its follower know each other, and would keep what was observed
 
     @property
     def lost(self) -> list[str]:

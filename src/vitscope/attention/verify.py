@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
+from vitscope.attention.moving import brought
 
 _ENTRIES = {"cpu": 2**20}  # weights recomputed at once
 _OTHER_ENTRIES = 2**24  # on a device on which every operation takes time to start
@@ -82,8 +83,7 @@ def compare(
 
 def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
     """An index on the device, which is not waited for."""
-    index = torch.tensor(numbers, dtype=torch.long, device="cpu")
-    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index.to(device)
+    return brought(torch.tensor(numbers, dtype=torch.long, device="cpu"), device)
 
 
 def _runs(images: Sequence[int], call: AttentionCall, rows: int) -> list[Sequence[int]]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.kernels.statistics import RowStatistics
+from vitscope.errors import CaptureError
 from vitscope.measures import dense
 from vitscope.measures.needs import Needs
 from vitscope.measures.result import Measured, measured
@@ -43,7 +44,11 @@ class PrefixMass:
 
 
 def _entropy_of(rows: RowStatistics) -> Tensor:
-    assert rows.entropy is not None  # as `needs` says
+    if rows.entropy is None:
+        raise CaptureError(
+            "row statistics were computed without their entropy, as no measure named beforehand said that it needs "
+            "it; give the measure `needs` with entropy=True"
+        )
     return rows.entropy
 
 

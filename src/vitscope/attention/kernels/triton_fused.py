@@ -146,21 +146,7 @@ def fused_kernel(
     columns = column_block * BLOCK_KEYS + tl.arange(0, BLOCK_KEYS)
     first, key = first_row + row_block * BLOCK_QUERIES, column_block * BLOCK_KEYS
     tile = _fused_tile(
-        *(
-            call,
-            normalisers,
-            image,
-            first,
-            key,
-            BLOCK_QUERIES,
-            BLOCK_KEYS,
-            FUSION,
-            DIM,
-            BLOCK_DIM,
-            BIAS,
-            ROUNDED,
-            FOLDED,
-        ),
+        call, normalisers, image, first, key, BLOCK_QUERIES, BLOCK_KEYS, FUSION, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED
     )
     out = fused + (image * row_count + places)[:, None] * call.key_count + columns[None, :]
     tl.store(out, tile, mask=(places < row_count)[:, None] & (columns < call.key_count)[None, :])
@@ -189,21 +175,19 @@ def fused_row_sums_kernel(
     summed = tl.zeros([BLOCK_QUERIES, BLOCK_KEYS], tl.float32)
     for start in range(0, call.key_count, BLOCK_KEYS):
         tile = _fused_tile(
-            *(
-                call,
-                normalisers,
-                image,
-                block * BLOCK_QUERIES,
-                start,
-                BLOCK_QUERIES,
-                BLOCK_KEYS,
-                FUSION,
-                DIM,
-                BLOCK_DIM,
-                BIAS,
-                ROUNDED,
-                FOLDED,
-            ),
+            call,
+            normalisers,
+            image,
+            block * BLOCK_QUERIES,
+            start,
+            BLOCK_QUERIES,
+            BLOCK_KEYS,
+            FUSION,
+            DIM,
+            BLOCK_DIM,
+            BIAS,
+            ROUNDED,
+            FOLDED,
         )
         summed += tl.where(tile < bound, 0.0, tile)
     tl.store(sums + image * call.query_count + rows, tl.sum(summed, 1), mask=rows < call.query_count)
@@ -235,21 +219,19 @@ def fused_column_sums_kernel(
         rows = start + tl.arange(0, BLOCK_QUERIES)
         factor = tl.load(vector + image * call.query_count + rows, mask=rows < call.query_count, other=0.0)
         tile = _fused_tile(
-            *(
-                call,
-                normalisers,
-                image,
-                start,
-                block * BLOCK_KEYS,
-                BLOCK_QUERIES,
-                BLOCK_KEYS,
-                FUSION,
-                DIM,
-                BLOCK_DIM,
-                BIAS,
-                ROUNDED,
-                FOLDED,
-            ),
+            call,
+            normalisers,
+            image,
+            start,
+            block * BLOCK_KEYS,
+            BLOCK_QUERIES,
+            BLOCK_KEYS,
+            FUSION,
+            DIM,
+            BLOCK_DIM,
+            BIAS,
+            ROUNDED,
+            FOLDED,
         )
         summed += factor[:, None] * tl.where(tile < bound, 0.0, tile)
     tl.store(sums + image * call.key_count + columns, tl.sum(summed, 0), mask=columns < call.key_count)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from vitscope.attention.bias import DenseBias, RelativeBias
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.statistics import Places
+from vitscope.attention.moving import brought
 
 _MOST_BLOCK = 128  # of tokens, in any kernel
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)  # that tl.dot takes
@@ -139,14 +140,13 @@ def numbers(tensor: Tensor, call: AttentionCall) -> Tensor:
 def planes_of(places: Places, queries: int, keys: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Where queries stand, and keys, as kernels read it: (y or x, tokens), whole blocks of these.
 
-    Tokens that stand nowhere, and those past the last one, are put at the origin. Kept, as bringing them to a
-    device makes it wait.
+    Tokens that stand nowhere, and those past the last one, are put at the origin. Kept, as every layer has the same.
     """
     padded = (
         functional.pad(side.to(torch.float32).T, (count - len(side), -count % _MOST_BLOCK))
         for side, count in ((places.queries, queries), (places.keys, keys))
     )
-    of_queries, of_keys = (side.contiguous().to(device) for side in padded)
+    of_queries, of_keys = (brought(side.contiguous(), device) for side in padded)
     return of_queries, of_keys
 
 

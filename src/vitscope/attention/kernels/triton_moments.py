@@ -72,7 +72,7 @@ def moments_kernel(
         logits = logits_of(
             call, queries, image, head, rows, start, DIM, BLOCK_DIM, BIAS, ROUNDED, FOLDED, BLOCK_KEYS, True
         )
-        maximum, fall, weights, _ = _below_maximum(call, maximum, logits, True)
+        maximum, fall, weights = _below_maximum(call, maximum, logits)
         decay = tl.exp2(fall)
         total = decay * total + tl.sum(weights, 1)
         weights = tl.where((columns >= key_prefix)[None, :], weights, 0.0)
@@ -101,18 +101,13 @@ def moments_kernel(
 
 @triton.jit
 @no_type_check
-def _below_maximum(call, maximum, logits, GUARDED: tl.constexpr):
-    """(maximum, fall, weights, exponents) once a tile is taken in: weights are 2^exponent, relative to the new maximum.
+def _below_maximum(call, maximum, logits):
+    """(maximum, fall, weights) once a tile is taken in: weights are relative to the new maximum.
 
     Earlier sums fall by 2^fall. Where every logit so far is −inf there is no maximum to stand below: weights
-    are 0 and the fall is 0. `GUARDED` where logits may be −inf; their exponents are then 0, as weights times
-    exponents are summed.
+    are 0 and the fall is 0.
     """
     new = tl.maximum(maximum, tl.max(logits, 1))
     origin = tl.where(new == float("-inf"), 0.0, new)
     fall = tl.where(maximum == float("-inf"), 0.0, (maximum - origin) * call.unit)
-    exponent = logits * call.unit - (origin * call.unit)[:, None]
-    weights = tl.exp2(exponent)
-    if GUARDED:
-        exponent = tl.where(weights > 0, exponent, 0.0)
-    return new, fall, weights, exponent
+    return new, fall, tl.exp2(logits * call.unit - (origin * call.unit)[:, None])

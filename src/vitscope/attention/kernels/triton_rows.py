@@ -1,7 +1,7 @@
 """Triton kernels over rows of weights: each program takes a block of queries once over all keys.
 
-The softmax is taken online: sums are held relative to the largest logit so far, and rescaled
-whenever that grows. What the kernels compute is said in `statistics`; sums come out per row.
+Weights are relative to the largest logit of some tiles, so that sums need no rescaling. What is computed
+is said in `statistics`; sums come out per row.
 """
 
 from typing import no_type_check
@@ -130,7 +130,7 @@ def rows_kernel(
     first_row = block * BLOCK_QUERIES
     rows = first_row + tl.arange(0, BLOCK_QUERIES)
     queries = load_queries(call, image, head, first_row, BLOCK_QUERIES, DIM, BLOCK_DIM)
-    asking = (rows, rows)
+    asking = (rows, rows)  # of no use without statistics
     if STATISTICS:
         asking = load_places(query_places, first_row, call.query_count, BLOCK_QUERIES)
     tiles, whole = tl.cdiv(call.key_count, BLOCK_KEYS), call.key_count // BLOCK_KEYS
@@ -166,7 +166,7 @@ def rows_kernel(
             )
             sums = _added(
                 *(sums, call, image, head, first, logits, origin, distances, squares, key_prefix),
-                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, BIAS, BLOCK_KEYS, True),
+                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, FOLDED, BLOCK_KEYS, True),
             )
         for tile in range(leading, whole):
             first = tile * BLOCK_KEYS
@@ -177,7 +177,7 @@ def rows_kernel(
             )
             sums = _added(
                 *(sums, call, image, head, first, logits, origin, distances, squares, key_prefix),
-                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, BIAS, BLOCK_KEYS, False),
+                *(FEATURES, BLOCK_FEATURES, STATISTICS, WHOLE, ATTEND, FOLDED, BLOCK_KEYS, False),
             )
         # where all logits at the edges are −inf, weights are relative to nothing, and may also come to too little
         total = tl.sum(sums[0], 1) + sums[1]
@@ -201,6 +201,7 @@ def rows_kernel(
         store_planes(out + plane, plane, (tl.sum(travelled, 1) / total, mass / total), inside)
         if WHOLE:
             entropy = tl.log(total) - surprise / total * LN_2
+            entropy = tl.maximum(entropy, 0.0, propagate_nan=tl.PropagateNan.ALL)  # by rounding it may be below
             store_planes(out + 3 * plane, plane, (squared / total, entropy, largest / total), inside)
     if ATTEND:
         features = tl.arange(0, BLOCK_FEATURES)
@@ -226,7 +227,7 @@ def _distances(key_places, first, count, asking, BLOCK_KEYS: tl.constexpr, STATI
 @no_type_check
 def _added(
     sums,  # weights on patches (by place in a tile), on prefix tokens; weights times distances (by place in a tile),
-    # times their squares, times exponents; the largest exponent; weights times values
+    # times their squares, times exponents; the largest weight; weights times values
     call,
     image,
     head,
@@ -241,7 +242,7 @@ def _added(
     STATISTICS: tl.constexpr,
     WHOLE: tl.constexpr,
     ATTEND: tl.constexpr,
-    BIAS: tl.constexpr,
+    FOLDED: tl.constexpr,
     BLOCK_KEYS: tl.constexpr,
     EDGE: tl.constexpr,
 ):
@@ -259,7 +260,7 @@ def _added(
         if WHOLE:
             squared += tl.sum(on_patches * squares, 1)
             largest = tl.maximum(largest, tl.max(weights, 1))
-            if EDGE or BIAS != "none":  # −inf has no weight
+            if EDGE or not FOLDED:  # −inf has no weight
                 exponents = tl.where(weights > 0, exponents, 0.0)
             surprise += tl.sum(weights * exponents, 1)
     if ATTEND:
