@@ -11,12 +11,15 @@ NPM = cd viewer && PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_m
 demo: .venv/demo-ready  ## look at the bundled photograph; open demo-out/chelsea/page.html
 	$(BIN)/vitscope look --output demo-out --force
 
+# Two processes: most tests compute on one thread, and those of the page wait for a browser.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: .venv/dev-ready viewer-test  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-long: .venv/dev-ready  ## every family of models, on two cores, and all tests, the long ones too
 	$(BIN)/python -m pytest -n 2 tests/conformance
-	$(BIN)/python -m pytest --ignore=tests/conformance
+	$(PYTEST) --ignore=tests/conformance
 
 lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/ruff check .

@@ -70,6 +70,15 @@ def test_an_error_of_the_worker_keeps_what_was_written(tmp_path):
     assert contents(open_run(tmp_path / "run")) == contents(open_run(whole))
 
 
+@pytest.fixture
+def _interruptible():
+    """SIGINT as Python has it: processes that pytest-xdist starts ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_writing(tmp_path, monkeypatch, number):
     from vitscope.surveys import durable

@@ -92,6 +92,12 @@ def test_several_that_are_gone_are_told():
         raise RuntimeError("DataLoader worker (pid(s) 7, 11) exited unexpectedly")
 
 
+def test_one_that_is_gone_is_told_where_another_error_was_made_of_it():
+    gone = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+    with pytest.raises(RunError, match=r"died \(DataLoader worker \(pid 7\) is killed"), readers_reported():
+        raise TypeError("a check failed") from gone
+
+
 def ended(children):
     for child in children:
         child.join(30)

@@ -20,7 +20,7 @@ from vitscope.showing import preprocessed, show
 from vitscope.surveys.planning import SurveyPlan
 from vitscope.surveys.sources.base import Source
 from vitscope.surveys.sources.ids import system_reason
-from vitscope.surveys.sources.presence import passing
+from vitscope.surveys.sources.presence import causes, passing
 
 WAITS = (0.1, 0.4, 1.5)  # seconds before an image is read again, where what hindered it may pass
 _AHEAD = 2  # chunks that each worker holds ready
@@ -112,17 +112,22 @@ def chunks(
 
 @contextmanager
 def readers_reported() -> Generator[None]:
-    """RunError where a process that reads images dies, which PyTorch may raise at any line of the main thread."""
+    """RunError where a process that reads images dies, which PyTorch may raise at any line of the main thread.
+
+    So also within a line that makes another error of it.
+    """
     try:
         yield
-    except RuntimeError as error:
-        if not _DIED.match(str(error)):
+    except Exception as error:
+        died = next((it for it in causes(error) if isinstance(it, RuntimeError) and _DIED.match(str(it))), None)
+        if died is None:
             raise
-        # Without its traceback, whose frames would keep the other workers.
+        # Without tracebacks, whose frames would keep the other workers.
+        error.__traceback__ = died.__traceback__ = None
         raise RunError(
-            f"a process that reads images died ({str(error).splitlines()[0]}); finished shards are kept. Free memory, "
+            f"a process that reads images died ({str(died).splitlines()[0]}); finished shards are kept. Free memory, "
             "or use fewer workers (--workers 0 reads in the main process), and run it again"
-        ) from error.with_traceback(None)
+        ) from died
 
 
 def read_image(source: Source, row: Mapping[str, Any], transform: Transform | None) -> tuple[Read, Tensor | None]:
