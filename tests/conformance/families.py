@@ -79,6 +79,7 @@ class Family:
     readout: Literal["cls", "pool", "mean", "class attention", "none"]
     call: str | None = None
     reason: str = ""
+    gap: str = ""  # why it is refused all the same
 
     @property
     def key(self) -> str:
