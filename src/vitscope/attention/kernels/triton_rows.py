@@ -219,7 +219,7 @@ def _distances(key_places, first, count, asking, BLOCK_KEYS: tl.constexpr, STATI
         key_y, key_x = load_places(key_places, first, count, BLOCK_KEYS)
         y, x = asking[0][:, None] - key_y[None, :], asking[1][:, None] - key_x[None, :]
         squares = y * y + x * x
-        distances = squares * tl.rsqrt(squares + 1e-30)  # a root itself takes twice as long
+        distances = squares * tl.rsqrt(squares + 1e-30)  # 0 where squares are
     return distances, squares
 
 
