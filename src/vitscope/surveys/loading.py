@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import signal
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from vitscope.showing import preprocessed, show
 from vitscope.surveys.planning import SurveyPlan
 from vitscope.surveys.sources.base import Source
 from vitscope.surveys.sources.ids import system_reason
-from vitscope.surveys.sources.presence import causes, passing
+from vitscope.surveys.sources.presence import passing
 
 WAITS = (0.1, 0.4, 1.5)  # seconds before an image is read again, where what hindered it may pass
 _AHEAD = 2  # chunks that each worker holds ready
@@ -89,7 +91,7 @@ def chunks(
     """All chunks of up to `size` images of these shards, in order, made ready by so many processes (0: in this one).
 
     Workers go on with the next shards while the model is busy, and end when this is closed. SourceError where an
-    image cannot be read for now. The consumer must run within `readers_reported`.
+    image cannot be read for now; RunError where a worker died.
     """
     keys = [
         (shard, start, min(start + size, count))
@@ -104,30 +106,40 @@ def chunks(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
     )
-    for chunk in loader:  # the loop alone holds the loader's iterator, which ends the workers with itself
-        if chunk.stopped is not None:
-            raise SourceError(chunk.stopped)
-        yield chunk
+    died = ""
+    try:
+        for chunk in loader:  # the loop alone holds the loader's iterator, which ends the workers with itself
+            if chunk.stopped is not None:
+                raise SourceError(chunk.stopped)
+            with _deaths_deferred():
+                yield chunk
+    except RuntimeError as error:
+        if not _DIED.match(str(error)):
+            raise
+        died = str(error).splitlines()[0]
+    if died:  # without the error, whose frames would keep the other workers
+        raise RunError(
+            f"a process that reads images died ({died}); finished shards are kept. Free memory, or use fewer workers "
+            "(--workers 0 reads in the main process), and run it again"
+        )
 
 
 @contextmanager
-def readers_reported() -> Generator[None]:
-    """RunError where a process that reads images dies, which PyTorch may raise at any line of the main thread.
+def _deaths_deferred() -> Generator[None]:
+    """A worker's death is told after the block, not amid it.
 
-    So also within a line that makes another error of it.
+    PyTorch's handler of SIGCHLD raises at any line of the main thread, be it one that writes a shard, or one in C
+    that makes another error of it. Without the handler, half a chunk of a dead worker would be awaited for ever.
     """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+        yield
+        return
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
-    except Exception as error:
-        died = next((it for it in causes(error) if isinstance(it, RuntimeError) and _DIED.match(str(it))), None)
-        if died is None:
-            raise
-        # Without tracebacks, whose frames would keep the other workers.
-        error.__traceback__ = died.__traceback__ = None
-        raise RunError(
-            f"a process that reads images died ({str(died).splitlines()[0]}); finished shards are kept. Free memory, "
-            "or use fewer workers (--workers 0 reads in the main process), and run it again"
-        ) from died
+    finally:
+        signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
+    signal.raise_signal(signal.SIGCHLD)
 
 
 def read_image(source: Source, row: Mapping[str, Any], transform: Transform | None) -> tuple[Read, Tensor | None]:

@@ -13,7 +13,7 @@ from vitscope.errors import LimitError, NotFiniteError, VitscopeError
 from vitscope.scope import Scope
 from vitscope.surveys.chosen import Chosen
 from vitscope.surveys.collecting import Collected, Columns
-from vitscope.surveys.loading import Chunk, chunks, is_out_of_memory, readers_reported
+from vitscope.surveys.loading import Chunk, chunks, is_out_of_memory
 from vitscope.surveys.minibatches import Minibatches
 from vitscope.surveys.planning import SurveyPlan
 from vitscope.surveys.preparing import CPU_BATCH
@@ -41,7 +41,7 @@ class SurveyWorker:
         """The shards' results, in order. Raises what the model refuses of every image, SourceError and RunError."""
         measuring = Measuring(self)
         ready = chunks(self.source, self.plan, self.scope.transform, shards, size=self.batch_size, workers=self.workers)
-        with readers_reported(), closing(ready):
+        with closing(ready):
             for chunk in ready:
                 measuring.take(chunk)
                 if self.seen is not None:
