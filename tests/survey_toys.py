@@ -255,11 +255,10 @@ def run_script(given):
         print(f"shard {shard}", flush=True)
         if shard == given.limit_at:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-        if given.fork and (child := os.fork()) == 0:
+        if given.fork and os.fork() == 0:
+            print(f"child {os.getpid()}", flush=True)  # by itself, which is when it runs
             time.sleep(60)
             os._exit(0)
-        elif given.fork:
-            print(f"child {child}", flush=True)
 
     worker = Worker(pause=given.pause, log=given.log, before=before)
     try:
