@@ -1,9 +1,12 @@
 """Biases are held small, and give back exactly what the model added."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import vitscope
+from calls import random_call
 from vitscope.attention.bias import DenseBias, RelativeBias, compress
 
 GRID, PREFIX, HEADS = (3, 5), 2, 7
@@ -41,9 +44,9 @@ def test_a_single_entry_that_differs_keeps_it_dense():
 def test_biases_of_each_image_stay_apart():
     term = torch.randn(3, HEADS, TOKENS, TOKENS)
     bias = compress(term, GRID, PREFIX)
-    assert torch.equal(bias.image(2).rows(slice(5, 6)), term[2:, :, 5:6])
+    assert torch.equal(bias.run(range(2, 3)).rows(slice(5, 6)), term[2:, :, 5:6])
     mask = torch.randn(3, 1, 1, TOKENS)
-    assert torch.equal(compress(mask, GRID, PREFIX).image(1).rows(slice(0, 4)), mask[1:2])
+    assert torch.equal(compress(mask, GRID, PREFIX).run(range(1, 2)).rows(slice(0, 4)), mask[1:2])
 
 
 def test_beits_biases_are_held_as_tables():
@@ -56,3 +59,14 @@ def test_beits_biases_are_held_as_tables():
     biases = [call.bias for call in look.attention_seen.layers]
     assert [type(bias) for bias in biases] == [RelativeBias] * 3
     assert all(layer.refusal is None for layer in look.layers)
+
+
+@pytest.mark.parametrize("entries", [range(2, 4), range(5, 9), range(6, 12), range(11, 12)])
+@pytest.mark.parametrize("terms", [0, 1, 3, 12])  # none, one for all, one for each of 3 windows, one for each entry
+def test_successive_images_are_those_picked_one_by_one(terms, entries):
+    call = random_call(images=12, heads=2, tokens=5)
+    if terms:
+        call = replace(call, bias=DenseBias(torch.randn(terms, 2, 5, 5)))
+    found, expected = call.run(entries), call.picked(torch.tensor(entries))
+    assert found.images == len(entries)
+    torch.testing.assert_close(found.weights(slice(None)), expected.weights(slice(None)))

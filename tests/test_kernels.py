@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import fields, replace
+from unittest import mock
 
 import hypothesis.strategies as st
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 
 from calls import call_of, random_call, relative_bias
 from vitscope.attention.bias import DenseBias
-from vitscope.attention.kernels import compiled, reference, runs, threads, tiled
+from vitscope.attention.kernels import compiled, products, reference, runs, threads, tiled
 from vitscope.attention.kernels.products import times_transposed
 from vitscope.attention.kernels.statistics import Places
 
@@ -27,13 +28,32 @@ SHAPES = st.fixed_dictionaries(
         "seed": st.integers(0, 999),
     }
 )
+
+
+class CompiledWith:
+    """The compiled body as it is on machines where MKL is quick, or is not."""
+
+    def __init__(self, *, mkl_is_quick):
+        self._quick = mkl_is_quick
+
+    def __getattr__(self, name):
+        def run(*given, **options):
+            with mock.patch.object(products, "_MKL_IS_QUICK", self._quick):
+                return getattr(compiled, name)(*given, **options)
+
+        return run
+
+
+stacks, singles = CompiledWith(mkl_is_quick=True), CompiledWith(mkl_is_quick=False)
 # (body, dtype of queries and keys, tolerance as a fraction of the largest): sums are in float32 but for float64
 BODIES = [
     pytest.param(tiled, torch.float64, 1e-12, id="tiled-float64"),
     pytest.param(tiled, torch.float32, 2e-5, id="tiled-float32"),
-    pytest.param(compiled, torch.float32, 2e-5, id="compiled-float32"),
-    pytest.param(compiled, torch.float16, 2e-5, id="compiled-float16"),
-    pytest.param(compiled, torch.bfloat16, 2e-5, id="compiled-bfloat16"),
+    *(
+        pytest.param(body, dtype, 2e-5, id=f"compiled-{name}-{str(dtype).removeprefix('torch.')}")
+        for name, body in {"stacks": stacks, "singles": singles}.items()
+        for dtype in (torch.float32, torch.float16, torch.bfloat16)
+    ),
 ]
 
 
@@ -66,8 +86,9 @@ def draw(shape, dtype, *, square=False):
 
 @pytest.fixture(autouse=True)
 def _small_tiles(monkeypatch):
-    for module in (tiled, runs):
-        monkeypatch.setattr(module, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
+    monkeypatch.setattr(tiled, "_TILE_BYTES", 4096)  # so that even small layers take many tiles
+    for kind in (runs._Stacks, runs._Singles):
+        monkeypatch.setattr(kind, "tile_bytes", 4096)
     monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
 
 
@@ -80,11 +101,32 @@ def test_weights_that_do_not_sum_to_one_are_taken_as_they_are():
         assert_close(getattr(found, name), getattr(expected, name), 1e-8)
 
 
+@pytest.mark.parametrize("body", [stacks, singles])
 @pytest.mark.parametrize("rows", [1, 2])
-def test_tiles_of_prefix_tokens_alone(monkeypatch, rows):
+def test_tiles_of_prefix_tokens_alone(monkeypatch, rows, body):
     call, places = draw({**BASE, "prefix": 5}, torch.float32)
-    monkeypatch.setattr(runs, "_TILE_BYTES", 4 * call.key_count * rows)
-    assert_statistics_close(compiled.row_statistics(call, places), reference.row_statistics(call, places), 1e-5)
+    for kind in (runs._Stacks, runs._Singles):
+        monkeypatch.setattr(kind, "tile_bytes", 4 * call.key_count * rows)
+    monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
+    assert_statistics_close(body.row_statistics(call, places), reference.row_statistics(call, places), 1e-5)
+
+
+@pytest.mark.parametrize("bias", ["dense", "one for all heads"])
+@pytest.mark.parametrize("share", [2, 0.4])  # of the rows of a head, in a tile: 2, 2 and 1 heads; or some rows of one
+def test_heads_that_share_a_tile(monkeypatch, share, bias):
+    call, places = draw({**BASE, "bias": bias}, torch.float32)
+    monkeypatch.setattr(runs._Stacks, "tile_bytes", int(4 * call.key_count * call.query_count * share))
+    values = torch.randn(call.images, call.heads, call.key_count, 3)
+    output, statistics, matrix = stacks.attend(call, values, places, "mean")
+    expected, known, _ = reference.attend(call, values, places)
+    assert_close(output, expected, 1e-5)
+    assert_statistics_close(statistics, known, 1e-5)
+    vector = torch.rand(call.images, call.query_count)
+    assert_close(
+        matrix.vector_times_rollout_layer(vector), reference.vector_times_rollout_layer(call, vector, "mean"), 1e-4
+    )
+    columns = reference.column_sums(call, vector, known.normalisers)
+    assert_close(stacks.column_sums(call, vector, known.normalisers), columns, 1e-5)
 
 
 def test_work_that_was_shared_leaves_the_setting_of_threads_be():
@@ -154,9 +196,10 @@ def test_statistics_and_fused_heads_equal_the_reference(body, dtype, tolerance, 
         assert_close(matrix.vector_times_rollout_layer(vector), expected, 1e-4)  # 16 bits
 
 
-def test_fused_heads_are_kept_to_half_a_step_of_their_rows_largest():
+@pytest.mark.parametrize("body", [compiled, tiled])
+def test_fused_heads_are_kept_to_half_a_step_of_their_rows_largest(body):
     call, places = draw({**BASE, "sharpness": 9.0}, torch.float32, square=True)
-    _, matrix = compiled.statistics_and_fused(call, places, "max")
+    _, matrix = body.statistics_and_fused(call, places, "max")
     expected = reference.fused(call, "max")
     step = expected.amax(-1, keepdim=True) / (2**15 - 1)
     assert (
@@ -230,7 +273,7 @@ def test_ties_at_the_threshold_stay(body, dtype, tolerance, fusion):
     assert_close(found, body.vector_times_rollout_layer(call, vector, fusion), 10 * tolerance)
 
 
-@pytest.mark.parametrize("body", [tiled, compiled])
+@pytest.mark.parametrize("body", [tiled, stacks, singles])
 def test_hidden_keys_receive_nothing_at_all(body):
     call, _ = draw({**BASE, "bias": "hidden keys"}, torch.float32)
     hidden = call.bias.term[0, 0, 0] == -torch.inf
@@ -252,17 +295,18 @@ BASE = {"images": 2, "heads": 5, "grid": (11, 13), "prefix": 2, "keys": "same", 
         "sharpness": 3.0, "seed": 3}  # fmt: skip
 
 
+@pytest.mark.parametrize("body", [stacks, singles])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_threads_change_nothing(threads):
+def test_threads_change_nothing(threads, body):
     call, places = draw(BASE, torch.float32)
-    alone = compiled.row_statistics(call, places)
+    alone = body.row_statistics(call, places)
     vector = torch.rand(call.images, call.query_count)
-    columns = compiled.column_sums(call, vector, alone.normalisers)
+    columns = body.column_sums(call, vector, alone.normalisers)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        assert_statistics_close(compiled.row_statistics(call, places), alone, 1e-6)
-        assert_close(compiled.column_sums(call, vector, alone.normalisers), columns, 1e-6)
+        assert_statistics_close(body.row_statistics(call, places), alone, 1e-6)
+        assert_close(body.column_sums(call, vector, alone.normalisers), columns, 1e-6)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -286,6 +330,18 @@ def test_threshold_is_an_entry_of_the_float32_matrix():
 def test_products_equal_pytorchs_own():
     rows, keys = torch.randn(13, 7), torch.randn(29, 7)
     torch.testing.assert_close(times_transposed(rows, keys), rows @ keys.T)
+
+
+@pytest.mark.parametrize(
+    ("processor", "quick"), [("Intel Xeon", True), ("AMD EPYC 9R14", False), ("", False), (None, False)]
+)
+def test_mkl_is_taken_to_be_quick_on_intels_processors_alone(monkeypatch, processor, quick):
+    known = {} if processor is None else {"cpu_name": processor}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert products._mkl_is_quick() is quick
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    assert not products._mkl_is_quick()
 
 
 def test_statistics_by_hand():

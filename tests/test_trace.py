@@ -9,6 +9,7 @@ import toys
 import vitscope
 from toys import ToyViT
 from vitscope import Look
+from vitscope.attention.kernels import products
 from vitscope.attention.kernels.products import linear
 from vitscope.errors import (
     CaptureError,
@@ -346,10 +347,13 @@ def test_an_input_that_the_model_refuses_is_said():
         traced(Fixed())
 
 
-def test_the_experiments_linear_maps_are_pytorchs_own():
+def test_the_experiments_linear_maps_are_pytorchs_own(monkeypatch):
+    monkeypatch.setattr(products, "_MKL_IS_QUICK", False)
     inputs, weight, bias = torch.randn(2, 3, 7), torch.randn(5, 7), torch.randn(5)
     for term in (bias, None):
         expected = torch.nn.functional.linear(inputs, weight, term)
         torch.testing.assert_close(linear(inputs, weight, term), expected)
     assert linear(inputs.double(), weight.double(), None) is None
     assert linear(inputs.half(), weight, None) is None
+    monkeypatch.setattr(products, "_MKL_IS_QUICK", True)
+    assert linear(inputs, weight, None) is None

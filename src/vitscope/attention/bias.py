@@ -26,8 +26,8 @@ class Bias(Protocol):
         """The term for some query rows; broadcasts to (images, heads, rows, keys)."""
         ...
 
-    def image(self, index: int) -> "Bias":
-        """The term of one image."""
+    def run(self, entries: range) -> "Bias":
+        """The term of successive images, seen in place where they are held side by side."""
         ...
 
     def picked(self, entries: Tensor) -> "Bias":
@@ -59,9 +59,14 @@ class DenseBias:
     def rows(self, rows: Rows) -> Tensor:
         return self.term if self.term.shape[2] == 1 else self.term[:, :, rows]
 
-    def image(self, index: int) -> "DenseBias":
-        index %= self.term.shape[0]
-        return self if self.term.shape[0] == 1 else DenseBias(self.term[index : index + 1])
+    def run(self, entries: range) -> "DenseBias":
+        count = self.term.shape[0]
+        start = entries.start % count
+        if count == 1:
+            return self
+        if start + len(entries) > count:  # as windows share a term, it may serve several images
+            return self.picked(torch.tensor(entries, device="cpu"))
+        return DenseBias(self.term[start : start + len(entries)])
 
     def picked(self, entries: Tensor) -> "DenseBias":
         entries = entries.to(self.term.device)
@@ -104,7 +109,7 @@ class RelativeBias:
         out[:, :, count:, prefix:] = self._between(patches)
         return out
 
-    def image(self, index: int) -> "RelativeBias":
+    def run(self, entries: range) -> "RelativeBias":
         return self
 
     def picked(self, entries: Tensor) -> "RelativeBias":

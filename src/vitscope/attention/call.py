@@ -27,7 +27,7 @@ class AttentionCall:
     bias: Bias | None = None  # added to the logits
     probabilities: Float[Tensor, "images heads queries keys"] | None = None
     logits_dtype: torch.dtype | None = None  # to which the model rounded its logits; None: never below float32
-    error: float = 0.0  # largest verification error, as a fraction of the values' magnitude
+    error: float = 0.0  # largest verification error, as a fraction of the values' magnitude; NaN: none was sought
     refusal: str | None = None  # why this layer must not be used, if it must not
     kept: bool = True  # whether the operands are the layer's own, or only have their shapes
 
@@ -93,9 +93,12 @@ class AttentionCall:
 
     def image(self, index: int) -> "AttentionCall":
         """The same attention of one image; its images axis has length 1."""
+        return self.run(range(index, index + 1))
 
-        picked = self.map_operands(lambda operand: operand[index : index + 1])
-        return picked if self.bias is None else replace(picked, bias=self.bias.image(index))
+    def run(self, entries: range) -> "AttentionCall":
+        """The same attention of successive entries of the images axis, seen in place."""
+        picked = self.map_operands(lambda operand: operand[entries.start : entries.stop])
+        return picked if self.bias is None else replace(picked, bias=self.bias.run(entries))
 
     def picked(self, entries: Tensor) -> "AttentionCall":
         """The same attention of these entries of the images axis, copied."""

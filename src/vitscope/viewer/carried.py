@@ -98,6 +98,8 @@ def _bias_shares(look: Look, index: int) -> int:
     bias = look.attention_seen.layers[index].bias
     if bias is None:
         return 1
-    shared = bias.image(0) is bias or (isinstance(bias, DenseBias) and len(bias.term) == windows_of(look, index) > 1)
+    shared = bias.run(range(1)) is bias or (
+        isinstance(bias, DenseBias) and len(bias.term) == windows_of(look, index) > 1
+    )
     images = len(look.shown) if shared else 1
     return images * sum(call.bias is bias for call in look.attention_seen.layers)

@@ -4,6 +4,7 @@ Every function is `reference`'s function of the same name; what is not here is `
 Numba; `supports` tells which calls it can take.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -14,11 +15,11 @@ from torch import Tensor
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels import loops, tiled
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
-from vitscope.attention.kernels.products import times_transposed
+from vitscope.attention.kernels.products import onednn_is_quicker, product_into, times_transposed
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.attention.kernels.runs import HeadLogits, Run, runs_of
+from vitscope.attention.kernels.runs import Run, Tile, runs_of, tiles_of
 from vitscope.attention.kernels.statistics import MEANS, Places, RowStatistics
-from vitscope.attention.kernels.threads import share
+from vitscope.attention.kernels.threads import scratch, share
 
 _CODES: dict[Fusion, int] = {"mean": loops.MEAN, "max": loops.MAX, "min": loops.MIN}
 
@@ -56,19 +57,35 @@ def attend(
     shape = (call.images, call.query_count, call.heads, values.shape[-1])
     # heads of a token lie side by side, as models join them next
     output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(1, 2)
-    columns = values.float().transpose(-2, -1).contiguous()  # (images, heads, features, keys)
-
-    def multiply(run: Run, rows: slice, head: int, weights: np.ndarray) -> None:
-        output[run.image, head, rows] = times_transposed(torch.from_numpy(weights), columns[run.image, head])
-
     matrix = None if fusion is None else FusedMatrix.empty(call)
-    return output, _Pass(call, places, fusion=fusion or "mean", matrix=matrix, on_weights=multiply).run(), matrix
+    found = _Pass(call, places, fusion=fusion or "mean", matrix=matrix, on_weights=_Multiply(values, output)).run()
+    return output, found, matrix
+
+
+class _Multiply:
+    """Weights times values (images, heads, keys, features), a tile at a time, into `output`.
+
+    Each row of the tile's weights is as many times too large as `totals` (heads, rows) say.
+    """
+
+    def __init__(self, values: Tensor, output: Tensor) -> None:
+        self._output, self._single = output, onednn_is_quicker()
+        self._values = values.float().transpose(-2, -1).contiguous() if self._single else values.float()
+
+    def __call__(self, image: int, rows: slice, heads: slice, tile: Tile, totals: np.ndarray) -> None:
+        weights, out, values = torch.from_numpy(tile), self._output[image, heads, rows], self._values[image, heads]
+        if self._single:
+            for i in range(len(out)):
+                out[i] = times_transposed(weights[i], values[i])
+        else:
+            product_into(out, weights, values)
+        out /= torch.from_numpy(totals)[..., None]
 
 
 class _Pass:
     """One pass over the rows for their statistics, and what else is wanted of its tiles while they are at hand.
 
-    `matrix` is filled with the heads fused; `on_weights` gets each tile of each head's weights.
+    `matrix` is filled with the heads fused; `on_weights` gets the image, rows, heads, weights and totals of each tile.
     """
 
     def __init__(
@@ -78,12 +95,12 @@ class _Pass:
         *,
         fusion: Fusion = "mean",
         matrix: FusedMatrix | None = None,
-        on_weights: Callable[[Run, slice, int, np.ndarray], None] | None = None,
+        on_weights: Callable[[int, slice, slice, Tile, np.ndarray], None] | None = None,
     ) -> None:
-        self._call = call
+        self._call, self._places = call, places
         self._fusion: Fusion = fusion
         self._matrix, self._on_weights = matrix, on_weights
-        self._logits = HeadLogits(call)
+        self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
         self._queries = places.queries.float().numpy()  # (patch queries, 2)
         self._keys = places.keys.float().T.contiguous().numpy()  # (2, patch keys)
@@ -101,53 +118,67 @@ class _Pass:
     def _sums(self, run: Run) -> Float[np.ndarray, "heads statistics"]:
         """Sums over the run's patch queries."""
         sums = np.zeros((self._call.heads, MEANS + self._key_prefix))
-        for rows, heads in self._logits.tiles(run):
+        for rows, tiles in self._tiles.over(run):
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
             fused = None if self._matrix is None else _Fused(self._fusion, self._call, rows)
-            for head, logits in enumerate(heads):
-                found = self._normalisers[run.image, head, rows]
-                loops.normalise(logits[:skipped], found[:skipped])
-                mean, mass = sums[head, :MEANS], sums[head, MEANS:]
-                loops.add_statistics(logits[skipped:], distances, mean, mass, found[skipped:])
+            for heads, tile in tiles:
+                found, totals = self._normalisers[run.image, heads, rows], np.empty(tile.shape[:2], np.float32)
+                loops.add_statistics(tile, skipped, distances, sums[heads], found, totals)
                 if fused is not None:
-                    fused.add(logits, found)
+                    fused.add(tile, totals)
                 if self._on_weights is not None:
-                    loops.to_weights(logits, found)
-                    self._on_weights(run, rows, head, logits)
+                    self._on_weights(run.image, rows, heads, tile, totals)
             if fused is not None and self._matrix is not None:
-                self._matrix.write(run.image, rows, torch.from_numpy(fused.tile))
+                fused.keep(self._matrix, run.image)
         return sums
 
     def _distances(self, start: int, stop: int) -> Float[np.ndarray, "rows patches"]:
         """From the patch queries among rows `start` to `stop` to all patch keys."""
-        queries = self._queries[start - self._query_prefix : stop - self._query_prefix]
-        distances = np.empty((len(queries), self._keys.shape[1]), np.float32)
-        loops.fill_distances(queries, self._keys, distances)
-        return distances
+        wanted = (self._places, self._query_prefix, start, stop)
+        if wanted != _last.wanted:
+            queries = self._queries[start - self._query_prefix : stop - self._query_prefix]
+            _last.wanted, _last.distances = wanted, scratch("distances", len(queries), self._keys.shape[1])
+            loops.fill_distances(queries, self._keys, _last.distances)
+        return _last.distances
+
+
+class _Last(threading.local):
+    """The distances that this thread computed last: other images and layers often need the same."""
+
+    wanted: tuple[Places | None, int, int, int] = (None, 0, 0, 0)
+    distances: np.ndarray = np.empty(0)
+
+
+_last = _Last()
 
 
 class _Fused:
-    """A tile of the heads fused, one head after the other."""
+    """A tile of the heads fused, some heads after others."""
 
     def __init__(self, fusion: Fusion, call: AttentionCall, rows: slice) -> None:
         empty = np.inf if fusion == "min" else 0.0
-        self.tile: Float[np.ndarray, "rows keys"] = np.full((rows.stop - rows.start, call.key_count), empty, np.float32)
-        self._code, self._share = _CODES[fusion], np.float32(1 / call.heads)
+        self.tile: Float[np.ndarray, "rows keys"] = scratch("fused", rows.stop - rows.start, call.key_count)
+        self.tile.fill(empty)
+        self._rows, self._code, self._share = rows, _CODES[fusion], np.float32(1 / call.heads)
 
-    def add(self, logits: np.ndarray, normalisers: np.ndarray) -> None:
-        loops.fuse(logits, normalisers, self._code, self._share, self.tile)
+    def add(self, weights: Tile, totals: Float[np.ndarray, "heads rows"]) -> None:
+        loops.fuse(weights, totals, self._code, self._share, self.tile)
+
+    def keep(self, matrix: FusedMatrix, image: int) -> None:
+        parts = (matrix.levels, matrix.steps, matrix.sums)
+        loops.store(self.tile, *(part[image, self._rows].numpy() for part in parts))
 
 
 def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
     """ln Σ_k exp(logit) of every row."""
-    logits_of = HeadLogits(call)
+    tiles = tiles_of(call)
     out = np.empty((call.images, call.heads, call.query_count), np.float32)
 
     def fill(run: Run) -> None:
-        for rows, heads in logits_of.tiles(run):
-            for head, logits in enumerate(heads):
-                loops.normalise(logits, out[run.image, head, rows])
+        for rows, some in tiles.over(run):
+            for heads, logits in some:
+                loops.normalise(logits, out[run.image, heads, rows])
 
     share(fill, runs_of(call))
     return torch.from_numpy(out)
@@ -157,14 +188,14 @@ def column_sums(
     call: AttentionCall, vector: Float[Tensor, "images queries"], normalisers: Float[Tensor, "images heads queries"]
 ) -> Float[Tensor, "images heads keys"]:
     """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`."""
-    logits_of = HeadLogits(call)
+    tiles = tiles_of(call)
     known, weights = normalisers.numpy(), vector.float().contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, "heads keys"]:
         columns = np.zeros((call.heads, call.key_count), np.float32)
-        for rows, heads in logits_of.tiles(run):
-            for head, logits in enumerate(heads):
-                loops.add_columns(logits, known[run.image, head, rows], weights[run.image, rows], columns[head])
+        for rows, some in tiles.over(run):
+            for heads, logits in some:
+                loops.add_columns(logits, known[run.image, heads, rows], weights[run.image, rows], columns[heads])
         return columns
 
     return _summed_by_image(columns_of, call)
@@ -183,15 +214,16 @@ def vector_times_rollout_layer(
     sums = _normalisers_of(call) if normalisers is None else normalisers
     if fusion == "mean":  # rows of A sum to 1, so the identity halves each row of the factor
         return (column_sums(call, vector, sums).mean(1) + vector) / 2
-    logits_of = HeadLogits(call)
+    tiles = tiles_of(call)
     known, weights = sums.numpy(), vector.float().contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns = np.zeros(call.key_count, np.float32)
-        for rows, heads in logits_of.tiles(run):
+        for rows, some in tiles.over(run):
             fused = _Fused(fusion, call, rows)
-            for head, logits in enumerate(heads):
-                fused.add(logits, known[run.image, head, rows])
+            for heads, tile in some:
+                loops.to_weights(tile, known[run.image, heads, rows])
+                fused.add(tile, np.ones(tile.shape[:2], np.float32))
             loops.add_rollout_rows(fused.tile, weights[run.image, rows], rows.start, columns)
         return columns
 

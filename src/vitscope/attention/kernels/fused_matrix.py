@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
 
-_LEVELS = 2**15 - 1
+LEVELS = 2**15 - 1  # steps from 0 to a row's largest weight
 _ROWS = 128  # taken back to floating point at once
 
 
@@ -39,7 +39,7 @@ class FusedMatrix:
 
     def write(self, image: int, rows: slice, tile: Float[Tensor, "rows keys"]) -> None:
         """Keep some rows."""
-        step = tile.amax(-1) / _LEVELS
+        step = tile.amax(-1) / LEVELS
         self.levels[image, rows] = (tile / step[:, None]).round_().to(torch.int16)
         self.steps[image, rows] = step
         self.sums[image, rows] = tile.sum(-1)

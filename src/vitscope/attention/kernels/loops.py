@@ -1,7 +1,7 @@
 """The compiled inner loops: what is done to a tile of logits while it is in the cache.
 
-Numba compiles them for the machine at hand, once, and keeps the result on disk. Each is over one
-head's float32 logits of some query rows, (rows, keys), and holds neither the GIL nor memory.
+Numba compiles them for the machine at hand, once, and keeps the result on disk. Each is over some
+heads' float32 logits of some query rows, (heads, rows, keys), and holds neither the GIL nor memory.
 `no_type_check`: Numba compiles the function itself, not one wrapped to check shapes.
 """
 # pyright: basic
@@ -12,7 +12,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from vitscope.attention.kernels.statistics import NO_MASS
+from vitscope.attention.kernels.fused_matrix import LEVELS
+from vitscope.attention.kernels.statistics import MEANS, NO_MASS
 
 _float, _int = np.float32, np.int32
 # Sums may be taken in any order, so that they run in vector lanes. Logits of −∞ are expected, NaN is not.
@@ -58,6 +59,15 @@ def _largest(row):
     return _int(_ordered(largest)).view(np.float32)
 
 
+@numba.njit(fastmath=_FLAGS)
+@no_type_check
+def _normaliser(row):
+    largest, total = _largest(row), _float(0)
+    for k in range(row.shape[0]):
+        total += _exp(row[k] - largest)
+    return largest + np.log(total)
+
+
 @_loop
 @no_type_check
 def fill_distances(queries, keys, out):
@@ -71,90 +81,124 @@ def fill_distances(queries, keys, out):
 
 @_loop
 @no_type_check
-def add_statistics(logits, distances, sums, prefix_mass, normalisers):
-    """Add what `RowStatistics` lists, in its order, of rows of patch queries to `sums` (5,) and `prefix_mass`.
+def add_statistics(logits, first, distances, sums, normalisers, totals):
+    """Add what `RowStatistics` lists, in its order, of rows of patch queries to `sums` (heads, 5 + prefix).
 
-    `distances` are (rows, patch keys); the keys before these are `prefix_mass`'s. `normalisers` (rows,) are written.
+    These are the rows from `first` on. `distances` are (these rows, patch keys), to the keys after the prefix. Of all
+    rows `normalisers` (heads, rows) are written, the logits become weights · total, and `totals` (heads, rows) theirs.
     """
-    prefix = prefix_mass.shape[0]
-    for r in range(logits.shape[0]):
-        largest = _largest(logits[r])
-        to_prefix = _float(0)
-        weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
-        for k in range(prefix):
-            x = logits[r, k] - largest
-            e = _exp(x)
-            to_prefix += e
-            weighted += e * max(x, _LEAST)
-        to_patches = _float(0)
-        travelled = _float(0)
-        squared = _float(0)
-        row, away = logits[r, prefix:], distances[r]
-        for k in range(row.shape[0]):
-            x = row[k] - largest
-            e = _exp(x)
-            to_patches += e
-            weighted += e * max(x, _LEAST)
-            travelled += e * away[k]
-            squared += e * away[k] * away[k]
-        total = to_prefix + to_patches
-        sums[0] += travelled / total
-        sums[1] += squared / total
-        sums[2] += travelled / to_patches if to_patches > _NO_MASS * total else _float(0)
-        sums[3] += np.log(total) - weighted / total
-        sums[4] += _float(1) / total
-        for k in range(prefix):
-            prefix_mass[k] += _exp(logits[r, k] - largest) / total
-        normalisers[r] = largest + np.log(total)
+    prefix = sums.shape[1] - MEANS
+    for h in range(logits.shape[0]):
+        means, prefix_mass = sums[h, :MEANS], sums[h, MEANS:]
+        for r in range(first):
+            row, total = logits[h, r], _float(0)
+            largest = _largest(row)
+            for k in range(row.shape[0]):
+                e = _exp(row[k] - largest)
+                row[k] = e
+                total += e
+            totals[h, r], normalisers[h, r] = total, largest + np.log(total)
+        for r in range(first, logits.shape[1]):
+            largest = _largest(logits[h, r])
+            to_prefix = _float(0)
+            weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
+            for k in range(prefix):
+                x = logits[h, r, k] - largest
+                e = _exp(x)
+                logits[h, r, k] = e
+                to_prefix += e
+                weighted += e * max(x, _LEAST)
+            to_patches = _float(0)
+            travelled = _float(0)
+            squared = _float(0)
+            row, away = logits[h, r, prefix:], distances[r - first]
+            for k in range(row.shape[0]):
+                x = row[k] - largest
+                e = _exp(x)
+                row[k] = e
+                to_patches += e
+                weighted += e * max(x, _LEAST)
+                travelled += e * away[k]
+                squared += e * away[k] * away[k]
+            total = to_prefix + to_patches
+            means[0] += travelled / total
+            means[1] += squared / total
+            means[2] += travelled / to_patches if to_patches > _NO_MASS * total else _float(0)
+            means[3] += np.log(total) - weighted / total
+            means[4] += _float(1) / total
+            for k in range(prefix):
+                prefix_mass[k] += logits[h, r, k] / total
+            totals[h, r], normalisers[h, r] = total, largest + np.log(total)
 
 
 @_loop
 @no_type_check
 def normalise(logits, normalisers):
-    """ln Σ_k exp(logit) of each row into `normalisers` (rows,)."""
-    for r in range(logits.shape[0]):
-        largest = _largest(logits[r])
-        total = _float(0)
-        for k in range(logits.shape[1]):
-            total += _exp(logits[r, k] - largest)
-        normalisers[r] = largest + np.log(total)
+    """ln Σ_k exp(logit) of each row into `normalisers` (heads, rows)."""
+    for h in range(logits.shape[0]):
+        for r in range(logits.shape[1]):
+            normalisers[h, r] = _normaliser(logits[h, r])
 
 
 @_loop
 @no_type_check
 def to_weights(logits, normalisers):
     """exp(logit − normaliser) of each row, in place."""
-    for r in range(logits.shape[0]):
-        for k in range(logits.shape[1]):
-            logits[r, k] = _exp(logits[r, k] - normalisers[r])
+    for h in range(logits.shape[0]):
+        for r in range(logits.shape[1]):
+            row, normaliser = logits[h, r], normalisers[h, r]
+            for k in range(row.shape[0]):
+                row[k] = _exp(row[k] - normaliser)
 
 
 @_loop
 @no_type_check
 def add_columns(logits, normalisers, vector, columns):
-    """Add Σ_r vector[r]·exp(logit − normaliser) to `columns` (keys,)."""
-    for r in range(logits.shape[0]):
-        for k in range(logits.shape[1]):
-            columns[k] += vector[r] * _exp(logits[r, k] - normalisers[r])
+    """Add Σ_r vector[r]·exp(logit − normaliser) to `columns` (heads, keys)."""
+    for h in range(logits.shape[0]):
+        column = columns[h]
+        for r in range(logits.shape[1]):
+            row, normaliser = logits[h, r], normalisers[h, r]
+            for k in range(row.shape[0]):
+                column[k] += vector[r] * _exp(row[k] - normaliser)
 
 
 @_loop
 @no_type_check
-def fuse(logits, normalisers, fusion, share, fused):
-    """Fuse one head's weights into `fused` (rows, keys): add `share` of them, or keep the larger or smaller."""
-    for r in range(logits.shape[0]):
-        row, out, normaliser = logits[r], fused[r], normalisers[r]
-        if fusion == MEAN:
-            for k in range(row.shape[0]):
-                out[k] += share * _exp(row[k] - normaliser)
-        elif fusion == MAX:
-            for k in range(row.shape[0]):
-                weight = _exp(row[k] - normaliser)
-                out[k] = weight if weight > out[k] else out[k]
-        else:
-            for k in range(row.shape[0]):
-                weight = _exp(row[k] - normaliser)
-                out[k] = weight if weight < out[k] else out[k]
+def fuse(weights, totals, fusion, share, fused):
+    """Fuse heads into `fused` (rows, keys): add `share` of their weights, or keep the larger or smaller.
+
+    Each row of `weights` is as many times too large as its entry of `totals` (heads, rows) says.
+    """
+    for h in range(weights.shape[0]):
+        for r in range(weights.shape[1]):
+            row, out, factor = weights[h, r], fused[r], _float(1) / totals[h, r]
+            if fusion == MEAN:
+                factor *= share
+                for k in range(row.shape[0]):
+                    out[k] += factor * row[k]
+            elif fusion == MAX:
+                for k in range(row.shape[0]):
+                    weight = factor * row[k]
+                    out[k] = weight if weight > out[k] else out[k]
+            else:
+                for k in range(row.shape[0]):
+                    weight = factor * row[k]
+                    out[k] = weight if weight < out[k] else out[k]
+
+
+@_loop
+@no_type_check
+def store(fused, levels, steps, sums):
+    """Keep rows of fused heads as `FusedMatrix` holds them: `levels` (rows, keys), `steps` and `sums` (rows,)."""
+    for r in range(fused.shape[0]):
+        row, out = fused[r], levels[r]
+        largest, total = _largest(row), _float(0)
+        inverse = _float(LEVELS) / largest if largest > _NO_MASS else _float(0)
+        for k in range(row.shape[0]):
+            total += row[k]
+            out[k] = _int(row[k] * inverse + _float(0.5))
+        steps[r], sums[r] = largest / _float(LEVELS), total
 
 
 @_loop

@@ -1,5 +1,7 @@
-"""A call's query rows, shared among threads and cut into tiles of one head's logits."""
+"""A call's query rows, shared among threads and cut into tiles of logits."""
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitscope.attention.call import AttentionCall
-from vitscope.attention.kernels.products import packed, times_transposed
+from vitscope.attention.kernels.products import logits_into, onednn_is_quicker, packed, times_transposed
+from vitscope.attention.kernels.threads import scratch
 
-_TILE_BYTES = 2**21  # one head's logits: in the cache until the loops have read them, and enough for a quick product
+Tile = Float[np.ndarray, "heads rows keys"]
+
 _LEAST_ROWS = 32  # of a tile, however long its rows: fewer, and packing the keys costs more than the product
 _RUNS_PER_THREAD = 2  # so that threads end at about the same time
 
@@ -35,16 +39,65 @@ def runs_of(call: AttentionCall) -> list[Run]:
     return [Run(image, part) for image in range(call.images) for part in parts]
 
 
-class HeadLogits:
-    """Logits of a call in float32, a tile at a time."""
+class Tiles(ABC):
+    """Logits of a call in float32, a tile at a time; from `tiles_of`."""
+
+    tile_bytes: int  # small enough to be in a cache until the loops have read them, large enough for quick products
 
     def __init__(self, call: AttentionCall) -> None:
         assert call.queries is not None
         assert call.keys is not None
-        self._bias = call.bias
+        self._bias, self._scale = call.bias, call.scale
         self._queries: Float[Tensor, "images heads queries dim"] = call.queries
-        self._scale = call.scale
-        self._height = max(_LEAST_ROWS, _TILE_BYTES // (4 * call.key_count))
+        self._height = max(_LEAST_ROWS, self.tile_bytes // (4 * call.key_count))
+
+    def over(self, run: Run) -> Iterator[tuple[slice, Iterator[tuple[slice, Tile]]]]:
+        """(rows, (heads, their logits) one tile after the other) of a run; a tile is the caller's until the next."""
+        for first in range(run.rows.start, run.rows.stop, self._height):
+            rows = slice(first, min(first + self._height, run.rows.stop))
+            bias = None if self._bias is None else self._bias.run(range(run.image, run.image + 1)).rows(rows)[0].float()
+            yield rows, self._products(run.image, rows, bias)
+
+    @abstractmethod
+    def _products(
+        self, image: int, rows: slice, bias: Float[Tensor, "heads_or_1 rows keys"] | None
+    ) -> Iterator[tuple[slice, Tile]]:
+        """The heads' logits of these rows."""
+
+
+class _Stacks(Tiles):
+    """As many heads at once as a tile holds: MKL, which packs the keys each time, pays for small ones."""
+
+    tile_bytes = 3 * 2**21
+
+    def __init__(self, call: AttentionCall) -> None:
+        super().__init__(call)
+        assert call.keys is not None
+        keys = call.keys.float()
+        self._keys = keys if call.key_count <= self._height else keys.contiguous()  # gone through more than once
+
+    def _products(self, image: int, rows: slice, bias: Tensor | None) -> Iterator[tuple[slice, Tile]]:
+        queries, keys = self._queries[image, :, rows].float(), self._keys[image]
+        length, each = len(keys), (queries.shape[1], keys.shape[1])
+        count = min(length, max(1, self.tile_bytes // (4 * math.prod(each))))
+        memory = torch.from_numpy(scratch("logits", count, *each))
+        for first in range(0, length, count):
+            heads = slice(first, min(first + count, length))
+            logits = memory[: heads.stop - first]
+            logits_into(logits, queries[heads], keys[heads], self._scale)
+            if bias is not None:
+                logits += bias if len(bias) == 1 else bias[heads]
+            yield heads, logits.numpy()
+
+
+class _Singles(Tiles):
+    """One head at a time."""
+
+    tile_bytes = 2**21
+
+    def __init__(self, call: AttentionCall) -> None:
+        super().__init__(call)
+        assert call.keys is not None
         self._keys = [[self._ready(head) for head in image] for image in call.keys]
 
     def _ready(self, keys: Float[Tensor, "keys dim"]) -> Tensor:
@@ -52,16 +105,14 @@ class HeadLogits:
         plain = keys.float().contiguous()
         return packed(plain, self._height) if self._height == _LEAST_ROWS else plain
 
-    def tiles(self, run: Run) -> Iterator[tuple[slice, Iterator[Float[np.ndarray, "rows keys"]]]]:
-        """(rows, the logits of one head after the other) over a run; the logits are the caller's to change."""
-        for first in range(run.rows.start, run.rows.stop, self._height):
-            rows = slice(first, min(first + self._height, run.rows.stop))
-            yield rows, self._heads(run.image, rows)
-
-    def _heads(self, image: int, rows: slice) -> Iterator[np.ndarray]:
-        bias = None if self._bias is None else self._bias.image(image).rows(rows)[0].float()  # (heads or 1, rows, keys)
+    def _products(self, image: int, rows: slice, bias: Tensor | None) -> Iterator[tuple[slice, Tile]]:
         for head, keys in enumerate(self._keys[image]):
             logits = times_transposed(self._queries[image, head, rows].float() * self._scale, keys)
             if bias is not None:
                 logits += bias[min(head, len(bias) - 1)]
-            yield logits.numpy()
+            yield slice(head, head + 1), logits[None].numpy()
+
+
+def tiles_of(call: AttentionCall) -> Tiles:
+    """The call's tiles, made in the way that is quicker on this machine."""
+    return _Singles(call) if onednn_is_quicker() else _Stacks(call)

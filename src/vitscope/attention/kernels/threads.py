@@ -1,5 +1,6 @@
 """Work shared among as many threads as PyTorch is set to use, each of which computes on one core."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -7,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
+_own = threading.local()
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -25,6 +29,15 @@ def share(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]
             return work(item)
 
     return list(_pool(threads).map(work_as_here, items))
+
+
+def scratch(name: str, *shape: int) -> Float[np.ndarray, "..."]:
+    """Float32 memory of this thread, lent again to whoever next asks for that name: fresh pages take time."""
+    held: dict[str, np.ndarray] = _own.__dict__
+    size = math.prod(shape)
+    if name not in held or held[name].size < size:
+        held[name] = np.empty(size, np.float32)
+    return held[name][:size].reshape(shape)
 
 
 def _compute_on_one_core() -> None:
