@@ -12,7 +12,9 @@ from torch.nn import functional as F
 import toys
 from calls import random_call
 from toys import SPELLINGS, ToyViT
+from vitscope.attention.axes import Axes
 from vitscope.attention.bias import DenseBias
+from vitscope.attention.fused import scaled_dot_product
 from vitscope.attention.recorder import Expected, Recorder
 from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError, LimitError, NotFiniteError, VerificationError
@@ -154,12 +156,26 @@ def test_two_images_of_a_batch_are_verified_or_all_if_asked():
     assert all(len(set(images)) == 2 for images in drawn)
     assert set().union(*drawn) == set(range(11))  # over many layers every image has its turn
     own_masks = replace(call, bias=DenseBias(torch.randn(11, 1, 1, call.key_count)))
-    assert recorder._verified_images(own_masks) == list(range(11))
-    assert Recorder(2)._verified_images(random_call(images=2)) == [0, 1]
+    assert recorder._verified_images(own_masks) == range(11)
+    assert Recorder(2)._verified_images(random_call(images=2)) == range(2)
     windows = Recorder(5)._verified_images(random_call(images=15))  # 3 windows an image: all those of the images drawn
     assert sorted(windows) == sorted(3 * image + window for image in {i // 3 for i in windows} for window in range(3))
     assert len(windows) == 6
-    assert Recorder(11, every_row=True)._verified_images(call) == list(range(11))
+    assert Recorder(11, every_row=True)._verified_images(call) == range(11)
+
+
+@pytest.mark.parametrize("leading", [(5, 3), (15,), (3, 5)])  # (images, heads), both in one, or heads first
+@pytest.mark.parametrize("mask", [None, (7, 11), (1, 1, 1, 11), (5, 1, 1, 11), (5, 3, 7, 11)])
+def test_the_models_own_output_of_some_images(leading, mask):
+    axes = Axes(before=3) if leading == (3, 5) else Axes()
+    queries, keys, values = (torch.randn(*leading, tokens, 4) for tokens in (7, 11, 11))
+    mask = None if mask is None else torch.randn(mask if len(leading) == 2 or len(mask) == 2 else (15, 7, 11))
+    if leading == (3, 5) and mask is not None and mask.shape[0] == 5:
+        mask = mask.transpose(0, 1)
+    event = replace(scaled_dot_product("layer", (queries, keys, values, mask), {}), axes=axes)
+    expected = F.scaled_dot_product_attention(queries, keys, values, mask)
+    found = event.own_output(torch.tensor([6, 2]), range(1, 3), images=5)
+    torch.testing.assert_close(found, event.by_image(expected, 5)[1:3, :, [6, 2]])
 
 
 def test_some_rows_are_verified_prefix_rows_among_them():

@@ -133,10 +133,48 @@ def test_a_size_at_which_something_was_wrong_is_looked_at_carefully_from_then_on
     real = recorder.compare
     monkeypatch.setattr(recorder, "compare", lambda *given: replace(real(*given), numbers=torch.ones(3)))
     toy = vitscope.wrap(ToyViT().eval())
-    list(toy.measure(torch.randn(3, 3, 8, 12), [_Shape()], batch_size=1))
+    list(toy.measure(torch.randn(3, 3, 8, 12), [_Everything()], batch_size=1))
     assert passes == [False, True, True, True]
-    list(toy.measure(torch.randn(1, 3, 12, 8), [_Shape()]))
+    list(toy.measure(torch.randn(1, 3, 12, 8), [_Everything()]))
     assert passes[4:] == [False, True]
+
+
+@pytest.mark.parametrize("hasty", [False, True])
+def test_layers_of_which_nothing_is_computed_are_not_verified(monkeypatch, hasty):
+    if hasty:
+        monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
+    verified = []
+    real = recorder.compare
+    monkeypatch.setattr(recorder, "compare", lambda call, *given: verified.append(call.name) or real(call, *given))
+    toy = vitscope.wrap(ToyViT().eval())
+    for measures, expected in (
+        ([vitscope.Heatmaps()], 1),
+        ([_Shape()], 0),
+        ([vitscope.MeanAttentionDistance()], len(toy.loaded.model.layers)),
+        ([_Everything()], len(toy.loaded.model.layers)),
+    ):
+        verified.clear()
+        list(toy.measure(torch.randn(1, 3, 8, 12), measures))
+        assert len(verified) == expected
+    ((_, errors),) = toy.measure(torch.randn(1, 3, 8, 12), [last := _Errors()])
+    assert np.isnan(errors[last][:-1]).all()
+    assert 0 < errors[last][-1] < 1e-5
+
+
+class _Errors:
+    """The verification errors of all layers; needs the last alone."""
+
+    needs = Needs(layers=frozenset({-1}))
+
+    def measure(self, seen):
+        return np.array([[call.error for call in seen.layers]])
+
+
+class _Everything:
+    """A measure that does not say what it needs, and so gets all; its value is the largest error of a layer."""
+
+    def measure(self, seen):
+        return np.full(seen.images, max(call.error for call in seen.layers))
 
 
 class _Shape:

@@ -48,7 +48,8 @@ class AttentionEvent:
     softmax_dtype: torch.dtype | None = None  # in which an open softmax was taken
     projection: OutputProjection | None = None
     sequence_first: bool = False  # the output is (tokens, images, features)
-    own_rows: Callable[[Tensor], Tensor] | None = None  # the model's own function, called with these query rows alone
+    own_rows: Callable[[Tensor, slice], Tensor] | None = None
+    """The model's own function, called with these query rows alone, of these entries of the first axis."""
     output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order
     axes: Axes = field(default_factory=Axes)
 
@@ -78,6 +79,19 @@ class AttentionEvent:
             return self.axes.split(stretched(tensor, self.leading), images)
         except LayoutError as error:
             raise LayoutError(f"layer {self.name!r}: {error}") from None
+
+    def own_output(self, rows: Tensor, entries: range, images: int) -> Tensor:
+        """What the model's own function gives for these query rows: (entries, heads, rows, dim).
+
+        `entries` are successive ones of the axis of images · windows.
+        """
+        assert self.own_rows is not None
+        count = images * self.axes.windows
+        if self.axes.before > 1 or self.axes.heads_before > 1 or self.leading[0] % count:
+            return self.by_image(self.own_rows(rows, slice(None)), images)[entries.start : entries.stop]
+        each = self.leading[0] // count
+        found = self.own_rows(rows, slice(entries.start * each, entries.stop * each))
+        return found.reshape(len(entries), -1, *found.shape[-2:])
 
     def read_output(self, output: Tensor, images: int) -> Tensor:
         """The model's own output as (images · windows, heads or 1, queries, dim)."""

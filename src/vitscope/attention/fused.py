@@ -35,11 +35,15 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         bias = _causal(queries.shape[-2], keys.shape[-2], queries)
     scale = argument(6, "scale", None)
 
-    def own_rows(rows: Tensor) -> Tensor:
+    def own_rows(rows: Tensor, entries: slice) -> Tensor:
         query, key, value = (argument(i, keyword, None) for i, keyword in enumerate(("query", "key", "value")))
-        few = mask if mask is None or mask.shape[-2] == 1 else mask[..., rows, :]
+        key, value = _entries(key, entries, query), _entries(value, entries, query)
+        few = None if mask is None else _entries(mask, entries, query)
+        few = few if few is None or few.shape[-2] == 1 else few[..., rows, :]
         grouped = argument(7, "enable_gqa", False)
-        return F.scaled_dot_product_attention(query[..., rows, :], key, value, few, scale=scale, enable_gqa=grouped)
+        return F.scaled_dot_product_attention(
+            query[entries][..., rows, :], key, value, few, scale=scale, enable_gqa=grouped
+        )
 
     return AttentionEvent(
         name,
@@ -102,6 +106,11 @@ def _autocast(tensor: Tensor) -> Tensor:
     if torch.is_autocast_enabled(kind) and tensor.dtype in (torch.float32, torch.float16, torch.bfloat16):
         return tensor.to(torch.get_autocast_dtype(kind))
     return tensor
+
+
+def _entries(tensor: Tensor, entries: slice, query: Tensor) -> Tensor:
+    """These entries of the first axis, where it is the query's and not one for all."""
+    return tensor[entries] if tensor.dim() == query.dim() and tensor.shape[0] > 1 else tensor
 
 
 def _causal(queries: int, keys: int, like: Tensor) -> Tensor:

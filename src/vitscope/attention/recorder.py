@@ -25,6 +25,10 @@ class Reducer:
 
     attends = False  # whether `attend` is to be asked
 
+    def wants(self, number: int) -> bool:
+        """Whether anything is computed or kept of this attention: what is of no use needs no proof."""
+        return True
+
     def attend(self, number: int, call: AttentionCall, values: Tensor) -> Tensor | None:
         """The attention's output (images, heads, queries, features), to be used instead of the model's own, or None."""
         return None
@@ -50,8 +54,8 @@ class Expected:
 class Recorder(Observer):
     """Collects one AttentionCall for each attention of a forward pass over `images` images.
 
-    In every layer some rows of all heads are verified, of the prefix tokens' rows some among them, on
-    up to two images drawn anew for each layer, or on all where each has a mask or bias of its own.
+    In every layer that is of use some rows of all heads are verified, of the prefix tokens' rows some among them, on
+    up to two images side by side, drawn anew for each layer, or on all where each has a mask or bias of its own.
     With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention
     before the next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong,
     which a careful pass then names. On a grid, biases that repeat by offset are held as
@@ -72,7 +76,7 @@ class Recorder(Observer):
     ) -> None:
         self.calls: list[AttentionCall] = []
         self._careful = careful
-        self._unread: list[tuple[Comparison, Tensor]] = []  # of each call: what to settle, and the output's sum
+        self._unread: dict[int, tuple[Comparison, Tensor]] = {}  # by call: what to settle, and the output's sum
         self._images = images
         self._expected = expected
         self._every_row = every_row
@@ -84,8 +88,7 @@ class Recorder(Observer):
 
     def before(self, event: AttentionEvent) -> Tensor | None:
         """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
-        own_rows = event.own_rows
-        if own_rows is None or not self._reducer.attends:
+        if event.own_rows is None or not self._reducer.attends:
             return None
         event = replace(event, axes=self._now.axes)
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
@@ -95,9 +98,10 @@ class Recorder(Observer):
                 return None
             rows = self._rows(event.query_count, call.device)
             asked = torch.arange(event.query_count, device=call.device)[rows] if isinstance(rows, slice) else rows
-            own = event.by_image(own_rows(asked), self._images)
-            found = torch.stack([own, output[:, :, rows].to(own.dtype)])  # (ways, images, heads, rows, dim)
-            check = compare(call, event, values, found, self._verified_images(call), rows)
+            images = self._verified_images(call)
+            own = event.own_output(asked, images, self._images)
+            ours = output[images.start : images.stop, :, rows].to(own.dtype)
+            check = compare(call, event, values, torch.stack([own, ours]), images, rows)
             if self._careful and not check.verification().passed:
                 return None  # the model's own output is used, and recorded after it
             self._record(call, check, output, event, attended=True)
@@ -109,21 +113,28 @@ class Recorder(Observer):
             if self._careful:
                 _require_finite(event, output)
             call = self._call(event)
+            if not self._reducer.wants(len(self.calls)):
+                self.calls.append(replace(call.without_operands(), error=math.nan))
+                return
             rows = self._rows(event.query_count, call.device)
             values = event.by_image(event.values, self._images)
-            found = event.read_output(output, self._images)[None, :, :, rows]  # (1, images, heads or 1, rows, features)
-            check = compare(call, event, values, found, self._verified_images(call), rows)
+            images = self._verified_images(call)
+            found = event.read_output(output, self._images)[images.start : images.stop, :, rows]
+            check = compare(call, event, values, found[None], images, rows)
             self._record(call, check, output, event, attended=False)
 
     def settle(self) -> bool:
         """Whether all was right that was not waited for; the calls then have their errors."""
         if not self._unread:
             return True
-        device = self._unread[0][1].device  # layers may be on several
-        rows = [torch.cat([check.numbers.double(), total.double()[None]]).to(device) for check, total in self._unread]
+        unread = self._unread.values()
+        device = next(total.device for _, total in unread)  # layers may be on several
+        rows = [torch.cat([check.numbers.double(), total.double()[None]]).to(device) for check, total in unread]
         right = True
-        for i, (*numbers, total) in enumerate(torch.stack(rows).tolist()):
-            check = self._unread[i][0].verification(numbers)
+        for (i, (comparison, _)), (*numbers, total) in zip(
+            self._unread.items(), torch.stack(rows).tolist(), strict=True
+        ):
+            check = comparison.verification(numbers)
             self.calls[i] = replace(self.calls[i], error=check.error)
             right &= check.passed and math.isfinite(total)
         return right
@@ -141,7 +152,7 @@ class Recorder(Observer):
             verification = check.verification()
             call = replace(call, error=verification.error, refusal=_refusal(call, verification))
         else:
-            self._unread.append((check, output.sum(dtype=torch.float32)))
+            self._unread[len(self.calls)] = (check, output.sum(dtype=torch.float32))
         kept = self._reducer.take(len(self.calls), call, attended=attended) and self._now.kept
         self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
@@ -189,13 +200,14 @@ class Recorder(Observer):
                 "Show fewer images at once or a smaller input, or raise limit_bytes"
             )
 
-    def _verified_images(self, call: AttentionCall) -> list[int]:
+    def _verified_images(self, call: AttentionCall) -> range:
+        """Successive entries of the call's axis of images: those of a few images drawn at random, or all."""
         per_image = call.bias is not None and call.bias.per_image
         if self._every_row or per_image or self._images <= _IMAGES:
-            return list(range(call.images))
+            return range(call.images)
         windows = call.images // self._images
-        chosen = self._random.sample(range(self._images), _IMAGES)
-        return [image * windows + window for image in chosen for window in range(windows)]
+        first = self._random.randrange(self._images - _IMAGES + 1)
+        return range(first * windows, (first + _IMAGES) * windows)
 
     def _rows(self, queries: int, device: torch.device) -> slice | Tensor:
         """Random query rows, prefix rows among them."""

@@ -12,7 +12,7 @@ from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
 from vitscope.attention.moving import brought
 
-_ENTRIES = {"cpu": 2**20}  # weights recomputed at once
+_ENTRIES = {"cpu": 2**13}  # weights recomputed at once
 _OTHER_ENTRIES = 2**24  # on a device on which every operation takes time to start
 
 
@@ -54,11 +54,11 @@ def compare(
     call: AttentionCall,
     event: AttentionEvent,
     values: Shaped[Tensor, "images heads keys dim"],
-    found: Shaped[Tensor, "ways images heads_or_1 rows features"],
-    images: Sequence[int],
+    found: Shaped[Tensor, "ways some heads_or_1 rows features"],
+    images: range,
     rows: slice | Tensor,
 ) -> Comparison:
-    """Compare the chosen query rows of all heads, recomputed, with what was `found` for them, in the chosen images.
+    """Compare the chosen query rows of all heads, recomputed, with what was `found` for them, in these images.
 
     Two correct computations differ by rounding: of the sum over keys, in the precision of the
     output, by eps · Σ_k A·|v| (not |output|, in which values of opposite sign cancel); and, in the
@@ -68,14 +68,12 @@ def compare(
     """
     numbers: list[Tensor] = []
     for some in _runs(images, call, found.shape[-2]):
-        chosen = slice(some[0], some[0] + 1) if len(some) == 1 else indices(some, call.device)
-        part = call.image(some[0]) if isinstance(chosen, slice) else call.picked(chosen)
-        weights, logit = _weights(part, rows)
-        own = values[chosen].to(call.dtype)
-        expected, bound = (weights @ torch.cat([own, own.abs()], -1)).chunk(2, -1)  # (some, heads, rows, dim)
+        weights, logit = _weights(call.run(some), rows)
+        own = values[some.start : some.stop].to(call.dtype)
+        expected, bound = weights @ own, weights @ own.abs()  # (some, heads, rows, dim)
         if event.projection is not None:
             expected, bound = event.projection(expected), event.projection.magnitude()(bound)
-        difference = (expected - found[:, chosen].to(call.dtype)).abs()
+        difference = (expected - found[:, some.start - images.start : some.stop - images.start].to(call.dtype)).abs()
         numbers.append(torch.stack([difference.max(), bound.max(), logit]))
     largest = numbers[0] if len(numbers) == 1 else torch.stack(numbers).amax(0)  # NaN where there is one
     return Comparison(largest, call.key_count, found.dtype, event.softmax_dtype or found.dtype)
@@ -86,7 +84,7 @@ def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
     return brought(torch.tensor(numbers, dtype=torch.long, device="cpu"), device)
 
 
-def _runs(images: Sequence[int], call: AttentionCall, rows: int) -> list[Sequence[int]]:
+def _runs(images: range, call: AttentionCall, rows: int) -> list[range]:
     """The images in runs that are computed at once: many where they are small windows."""
     entries = _ENTRIES.get(call.device.type, _OTHER_ENTRIES)
     length = max(1, entries // (call.heads * rows * call.key_count))

@@ -26,6 +26,11 @@ class Reduction(Reducer):
         self._attended: tuple[RowStatistics, FusedMatrix | None] | None = None  # by the last `attend`
         self._wanted = sorted(plan.statistics) or ([False] if plan.fusion else [])  # in the unit square or not
 
+    def wants(self, number: int) -> bool:
+        """A layer of whose rows something is computed, or that is kept; what the answer is read through always."""
+        known = self._layer(number)
+        return known is None or bool(self._wanted or self._plan.passes) or known[0] in self._plan.kept
+
     def attend(self, number: int, call: AttentionCall, values: Tensor) -> Tensor | None:
         """The output together with what the plan wants."""
         known = self._layer(number)
