@@ -274,3 +274,19 @@ def test_queries_that_see_no_key_are_refused():
         Tap(model, Recorder(2)),
     ):
         model(torch.randn(2, 3, 7, 4))
+
+
+@pytest.mark.parametrize("mask", [None, (11,), (7, 11)])
+def test_the_models_own_output_where_the_first_axis_is_no_images(mask):
+    mask = None if mask is None else torch.randn(mask)
+    rows = torch.tensor([6, 2])
+    grouped = [torch.randn(length, tokens, 4) for length, tokens in ((5 * 6, 7), (5 * 2, 11), (5 * 2, 11))]
+    expected = F.scaled_dot_product_attention(*grouped, mask, enable_gqa=True)  # 6 heads of queries, 2 of keys
+    event = scaled_dot_product("layer", (*grouped, mask), {"enable_gqa": True})
+    for entries in (range(1, 3), range(3, 5)):
+        found = event.own_output(rows, entries, images=5)
+        torch.testing.assert_close(found, event.by_image(expected, 5)[entries.start : entries.stop, :, rows])
+    single = [tensor[0] for tensor in grouped]  # of one image and head, without axes for them
+    event = scaled_dot_product("layer", (*single, mask), {})
+    expected = F.scaled_dot_product_attention(*single, mask)
+    torch.testing.assert_close(event.own_output(rows, range(1), images=1), expected[None, None, rows])

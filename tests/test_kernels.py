@@ -312,6 +312,15 @@ def test_threads_change_nothing(threads, body):
         torch.set_num_threads(before)
 
 
+def test_distances_that_were_interrupted_are_computed_again(monkeypatch):
+    call, places = draw(BASE, torch.float32)
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled.loops, "fill_distances", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            compiled.row_statistics(call, places)
+    assert_statistics_close(compiled.row_statistics(call, places), reference.row_statistics(call, places), 1e-5)
+
+
 def test_compiled_loops_leave_other_calls_to_the_tiled_body():
     call = random_call(dtype=torch.float32)
     assert compiled.supports(call)

@@ -239,6 +239,16 @@ def test_nan_in_a_row_that_is_not_verified_is_seen_too(toy, monkeypatch):
     assert torch.equal(output, toy.model(images))
 
 
+@pytest.mark.usefixtures("hasty")
+def test_nan_in_a_layer_of_which_nothing_is_computed_is_told():
+    scope = vitscope.wrap(ToyViT().eval())
+    scope.trace((8, 12))
+    with torch.no_grad():
+        next(scope.model.layers[-1].parameters()).fill_(torch.nan)
+    with pytest.raises(NotFiniteError, match="NaN or infinity"):
+        list(scope.measure(torch.randn(1, 3, 8, 12), [_Shape()]))
+
+
 def test_what_came_with_an_output_that_was_not_used_is_not_used(toy):
     images = torch.randn(1, 3, 8, 12)
     traced = toy.trace((8, 12))

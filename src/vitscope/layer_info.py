@@ -17,7 +17,7 @@ class LayerInfo:
     heads: int
     grid: tuple[int, int]  # of its queries
     windows: str  # how windows lie, and where the grids of queries and keys differ, in words; "" where neither is so
-    error: float  # largest verification error, as a fraction of the values' magnitude
+    error: float  # largest verification error, as a fraction of the values' magnitude; NaN: none was sought
     refusal: str | None  # why nothing is shown of it, if so
 
 

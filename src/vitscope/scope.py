@@ -131,8 +131,8 @@ class Scope:
         that a rollout may store instead of computing them again. An image that cannot be read raises its
         error, or, with `on_failure`, is reported there as (image id, error) and left out; what the model
         itself refuses is raised. On the CPU in float32, and on CUDA in half precision, layers' outputs may be
-        computed together with what is measured of them, and then equal the model's own up to rounding, which is
-        verified as in `look`.
+        computed together with what is measured of them, and then equal the model's own up to rounding. Every layer
+        of which something is measured is verified as in `look`.
         """
         wanted = list(measures)
         if batch_size < 1:

@@ -50,6 +50,7 @@ class AttentionEvent:
     sequence_first: bool = False  # the output is (tokens, images, features)
     own_rows: Callable[[Tensor, slice], Tensor] | None = None
     """The model's own function, called with these query rows alone, of these entries of the first axis."""
+    sliceable: bool = True  # whether `own_rows` can be asked for some entries of the first axis alone
     output_axes: tuple[int, ...] | None = None  # permutation from (…, tokens, dim) to the model's own order
     axes: Axes = field(default_factory=Axes)
 
@@ -87,7 +88,8 @@ class AttentionEvent:
         """
         assert self.own_rows is not None
         count = images * self.axes.windows
-        if self.axes.before > 1 or self.axes.heads_before > 1 or self.leading[0] % count:
+        apart = self.axes.before > 1 or self.axes.heads_before > 1 or not self.leading or self.leading[0] % count
+        if apart or not self.sliceable:
             return self.by_image(self.own_rows(rows, slice(None)), images)[entries.start : entries.stop]
         each = self.leading[0] // count
         found = self.own_rows(rows, slice(entries.start * each, entries.stop * each))

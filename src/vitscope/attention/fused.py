@@ -39,7 +39,7 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         query, key, value = (argument(i, keyword, None) for i, keyword in enumerate(("query", "key", "value")))
         key, value = _entries(key, entries, query), _entries(value, entries, query)
         few = None if mask is None else _entries(mask, entries, query)
-        few = few if few is None or few.shape[-2] == 1 else few[..., rows, :]
+        few = few if few is None or few.dim() < 2 or few.shape[-2] == 1 else few[..., rows, :]
         grouped = argument(7, "enable_gqa", False)
         return F.scaled_dot_product_attention(
             query[entries][..., rows, :], key, value, few, scale=scale, enable_gqa=grouped
@@ -53,6 +53,8 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         scale=1 / math.sqrt(queries.shape[-1]) if scale is None else float(scale),
         bias=expand_bias(bias, (*queries.shape[:-1], keys.shape[-2])),
         own_rows=None if argument(5, "is_causal", False) else own_rows,
+        sliceable=queries.dim() > 3
+        or not argument(7, "enable_gqa", False),  # else the first axis may be the grouped one
     )
 
 

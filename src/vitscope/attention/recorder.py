@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,7 +77,8 @@ class Recorder(Observer):
     ) -> None:
         self.calls: list[AttentionCall] = []
         self._careful = careful
-        self._unread: dict[int, tuple[Comparison, Tensor]] = {}  # by call: what to settle, and the output's sum
+        self._unread: dict[int, Comparison] = {}  # by call: what is to be settled
+        self._unread_sums: list[Tensor] = []  # of outputs
         self._images = images
         self._expected = expected
         self._every_row = every_row
@@ -114,6 +116,8 @@ class Recorder(Observer):
                 _require_finite(event, output)
             call = self._call(event)
             if not self._reducer.wants(len(self.calls)):
+                if not self._careful:
+                    self._unread_sums.append(output.sum(dtype=torch.float32))
                 self.calls.append(replace(call.without_operands(), error=math.nan))
                 return
             rows = self._rows(event.query_count, call.device)
@@ -125,18 +129,11 @@ class Recorder(Observer):
 
     def settle(self) -> bool:
         """Whether all was right that was not waited for; the calls then have their errors."""
-        if not self._unread:
-            return True
-        unread = self._unread.values()
-        device = next(total.device for _, total in unread)  # layers may be on several
-        rows = [torch.cat([check.numbers.double(), total.double()[None]]).to(device) for check, total in unread]
-        right = True
-        for (i, (comparison, _)), (*numbers, total) in zip(
-            self._unread.items(), torch.stack(rows).tolist(), strict=True
-        ):
-            check = comparison.verification(numbers)
+        right = all(math.isfinite(total) for total in _read(self._unread_sums))
+        for i, numbers in zip(self._unread, _read([check.numbers for check in self._unread.values()]), strict=True):
+            check = self._unread[i].verification(numbers)
             self.calls[i] = replace(self.calls[i], error=check.error)
-            right &= check.passed and math.isfinite(total)
+            right &= check.passed
         return right
 
     @property
@@ -152,7 +149,8 @@ class Recorder(Observer):
             verification = check.verification()
             call = replace(call, error=verification.error, refusal=_refusal(call, verification))
         else:
-            self._unread[len(self.calls)] = (check, output.sum(dtype=torch.float32))
+            self._unread[len(self.calls)] = check
+            self._unread_sums.append(output.sum(dtype=torch.float32))
         kept = self._reducer.take(len(self.calls), call, attended=attended) and self._now.kept
         self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
@@ -217,6 +215,11 @@ class Recorder(Observer):
         prefix = self._random.sample(range(count), min(_PREFIX_ROWS, count))
         patches = [self._random.randrange(count, queries) for _ in range(_PATCH_ROWS)]
         return indices([*prefix, *patches], device)
+
+
+def _read(tensors: Sequence[Tensor]) -> list[Any]:
+    """The numbers of tensors of one shape, which may lie on several devices, waited for once."""
+    return torch.stack([tensor.double().to(tensors[0].device) for tensor in tensors]).tolist() if tensors else []
 
 
 def _refusal(call: AttentionCall, check: Verification) -> str | None:

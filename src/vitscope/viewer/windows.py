@@ -38,7 +38,7 @@ class WindowsBias:
         term = self.term if self.term.shape[2] == 1 else self.term[:, :, rows]
         return term.expand(-1, self.heads, -1, -1)[self.kinds].flatten(0, 1)[None]
 
-    def image(self, index: int) -> "WindowsBias":
+    def run(self, entries: range) -> "WindowsBias":
         return self
 
     def picked(self, entries: Tensor) -> "WindowsBias":

@@ -1,4 +1,4 @@
-"""The kernels on the CPU: products of queries and keys by oneDNN, what follows in compiled loops.
+"""The kernels on the CPU: products of queries and keys by the quicker library, what follows in compiled loops.
 
 Every function is `reference`'s function of the same name; what is not here is `tiled`'s. Needs
 Numba; `supports` tells which calls it can take.
@@ -138,8 +138,10 @@ class _Pass:
         wanted = (self._places, self._query_prefix, start, stop)
         if wanted != _last.wanted:
             queries = self._queries[start - self._query_prefix : stop - self._query_prefix]
-            _last.wanted, _last.distances = wanted, scratch("distances", len(queries), self._keys.shape[1])
+            _last.wanted = _Last.wanted  # until they are there
+            _last.distances = scratch("distances", len(queries), self._keys.shape[1])
             loops.fill_distances(queries, self._keys, _last.distances)
+            _last.wanted = wanted
         return _last.distances
 
 
