@@ -53,8 +53,8 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         scale=1 / math.sqrt(queries.shape[-1]) if scale is None else float(scale),
         bias=expand_bias(bias, (*queries.shape[:-1], keys.shape[-2])),
         own_rows=None if argument(5, "is_causal", False) else own_rows,
-        sliceable=queries.dim() > 3
-        or not argument(7, "enable_gqa", False),  # else the first axis may be the grouped one
+        # The first of three axes is the one that is grouped.
+        sliceable=queries.dim() > 3 or not argument(7, "enable_gqa", False),
     )
 
 

@@ -33,7 +33,7 @@ def passing(error: Exception) -> Exception | None:
 
     Pillow's own OSErrors on damaged files have no number.
     """
-    return next((cause for cause in causes(error) if _may_pass(cause)), None)
+    return next((cause for cause in _causes(error) if _may_pass(cause)), None)
 
 
 def _may_pass(error: Exception) -> bool:
@@ -42,7 +42,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _NUMBERS
 
 
-def causes(error: BaseException | None) -> Iterator[Exception]:
+def _causes(error: BaseException | None) -> Iterator[Exception]:
     """The error, what it was raised from, and so on."""
     known: set[int] = set()
     while isinstance(error, Exception) and id(error) not in known:
