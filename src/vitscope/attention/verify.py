@@ -12,7 +12,7 @@ from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
 from vitscope.attention.moving import brought
 
-_ENTRIES = {"cpu": 2**13}  # weights recomputed at once
+_ENTRIES = {"cpu": 2**13}  # weights recomputed at once: joining images copies their keys, which lie in steps
 _OTHER_ENTRIES = 2**24  # on a device on which every operation takes time to start
 
 
