@@ -2,6 +2,7 @@
 
 import weakref
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -144,8 +145,13 @@ def test_layers_of_which_nothing_is_computed_are_not_verified(monkeypatch, hasty
     if hasty:
         monkeypatch.setattr(observing, "_ASYNCHRONOUS", ("cpu",))
     verified = []
-    real = recorder.compare
-    monkeypatch.setattr(recorder, "compare", lambda call, *given: verified.append(call.name) or real(call, *given))
+
+    def seen(call, *given, by):
+        verified.append(call.name)
+        return by(call, *given)
+
+    for name in ("compare", "compare_outputs"):
+        monkeypatch.setattr(recorder, name, partial(seen, by=getattr(recorder, name)))
     toy = vitscope.wrap(ToyViT().eval())
     for measures, expected in (
         ([vitscope.Heatmaps()], 1),
@@ -273,14 +279,14 @@ def test_a_measure_that_says_nothing_of_its_needs_gets_everything(toy):
 
 @pytest.mark.usefixtures("hasty")
 def test_a_refused_layer_raises_where_it_is_needed(toy, monkeypatch):
-    real = recorder.compare
     doubted = toy.look(torch.zeros(1, 3, 8, 12)).layers[1].name
 
-    def doubt(call, *others):
-        found = real(call, *others)
+    def doubt(call, *others, by):
+        found = by(call, *others)
         return replace(found, numbers=torch.ones(3)) if call.name == doubted else found
 
-    monkeypatch.setattr(recorder, "compare", doubt)
+    for name in ("compare", "compare_outputs"):
+        monkeypatch.setattr(recorder, name, partial(doubt, by=getattr(recorder, name)))
     images = torch.randn(1, 3, 8, 12)
     with pytest.raises(VerificationError, match=doubted):
         list(toy.measure(images, [Entropy()]))

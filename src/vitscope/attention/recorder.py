@@ -13,7 +13,7 @@ from vitscope.attention.axes import Axes
 from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.attention.verify import Comparison, Verification, compare, indices
+from vitscope.attention.verify import Comparison, Verification, compare, compare_outputs, indices
 from vitscope.errors import CaptureError, LimitError, NotFiniteError
 
 _PREFIX_ROWS = 2
@@ -103,9 +103,11 @@ class Recorder(Observer):
             images = self._verified_images(call)
             own = event.own_output(asked, images, self._images)
             ours = output[images.start : images.stop, :, rows].to(own.dtype)
-            check = compare(call, event, values, torch.stack([own, ours]), images, rows)
+            check = compare_outputs(call, event, ours, own)
             if self._careful and not check.verification().passed:
-                return None  # the model's own output is used, and recorded after it
+                check = compare(call, event, values, torch.stack([own, ours]), images, rows)
+                if not check.verification().passed:
+                    return None  # the model's own output is used, and recorded after it
             self._record(call, check, output, event, attended=True)
             return event.write_output(output.to(event.values.dtype), self._images)
 

@@ -18,7 +18,7 @@ _OTHER_ENTRIES = 2**24  # on a device on which every operation takes time to sta
 
 @dataclass(frozen=True)
 class Verification:
-    """Largest difference found and the one allowed, both as fractions of the largest Σ A·|values|."""
+    """Largest difference found and the one allowed, both as fractions of the largest Σ A·|values|, or of less."""
 
     error: float
     allowed: float
@@ -77,6 +77,25 @@ def compare(
         numbers.append(torch.stack([difference.max(), bound.max(), logit]))
     largest = numbers[0] if len(numbers) == 1 else torch.stack(numbers).amax(0)  # NaN where there is one
     return Comparison(largest, call.key_count, found.dtype, event.softmax_dtype or found.dtype)
+
+
+def compare_outputs(
+    call: AttentionCall,
+    event: AttentionEvent,
+    output: Shaped[Tensor, "images heads rows features"],
+    own: Shaped[Tensor, "images heads rows features"],
+) -> Comparison:
+    """Compare rows of an output, computed from the call's operands, with what the model's own function gives for them.
+
+    Nothing is recomputed, so of what `compare` allows only the least is: Σ_k A·|v| is no smaller than the
+    output, nor a logit than 0. What passes here passes there; what fails here may pass there. An own output of
+    zeros, beside which nothing is small, fails.
+    """
+    difference = (output.to(call.dtype) - own.to(call.dtype)).abs().max()
+    magnitude = own.abs().max().to(call.dtype)
+    difference = torch.where(magnitude > 0, difference, torch.nan)
+    numbers = torch.stack([difference, magnitude, torch.zeros_like(magnitude)])
+    return Comparison(numbers, call.key_count, own.dtype, event.softmax_dtype or own.dtype)
 
 
 def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
