@@ -1,5 +1,7 @@
 """In half and double precision tokens stand where they do in single, and numbers are as near as rounding lets them."""
 
+import copy
+
 import numpy as np
 import pytest
 import timm
@@ -41,18 +43,23 @@ def scaled_layers():
     return timm.create_model("vit_small_patch16_dinov3", img_size=(96, 160), depth=2), (96, 160)
 
 
-@pytest.mark.parametrize("dtype", WITHIN, ids=str)
-@pytest.mark.parametrize(
-    "make", [toy, swin, swin_deep, convolutional, pyramid, scaled_layers], ids=lambda f: f.__name__
+@pytest.fixture(
+    scope="module", params=[toy, swin, swin_deep, convolutional, pyramid, scaled_layers], ids=lambda f: f.__name__
 )
-def test_a_model_in_another_precision_looks_as_in_single(make, dtype):
+def in_single(request):
+    """A model in single precision, images, their distances and its trace."""
     torch.manual_seed(2)
-    model, size = make()
+    model, size = request.param()
     images = torch.randn(2, 3, *size)
     single = vitscope.wrap(model.eval())
-    expected, traced = single.look(images).mean_attention_distance(), single.trace(size)
-    scope = vitscope.wrap(model.to(dtype))
-    found = scope.trace(size)
+    return model, images, single.look(images).mean_attention_distance(), single.trace(size)
+
+
+@pytest.mark.parametrize("dtype", WITHIN, ids=str)
+def test_a_model_in_another_precision_looks_as_in_single(in_single, dtype):
+    model, images, expected, traced = in_single
+    scope = vitscope.wrap(copy.deepcopy(model).to(dtype))
+    found = scope.trace(tuple(images.shape[-2:]))
     assert (found.readout, found.plain) == (traced.readout, traced.plain)
     for call, known in zip(found.calls, traced.calls, strict=True):
         assert call.kind == known.kind

@@ -95,13 +95,19 @@ WAYS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """By kind: the model wrapped as it is, traced once for all."""
+    return {kind: vitscope.wrap(make(kind)) for kind in IMAGES}
+
+
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_model_looks_as_it_does_plain(way, kind):
-    plain, images = vitscope.wrap(make(kind)), torch.randn(2, 3, *IMAGES[kind])
+def test_a_model_looks_as_it_does_plain(plain, way, kind):
+    images = torch.randn(2, 3, *IMAGES[kind])
     wrapped = way(make(kind))
     scope = vitscope.wrap(wrapped if isinstance(wrapped, nn.DataParallel) else wrapped.eval())
-    expected, found = plain.look(images), scope.look(images)
+    expected, found = plain[kind].look(images), scope.look(images)
     assert [layer.windows for layer in found.layers] == [layer.windows for layer in expected.layers]
     assert found.readout == expected.readout
     measures = [MeanAttentionDistance(), Rollout()]
