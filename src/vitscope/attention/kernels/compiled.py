@@ -121,15 +121,13 @@ class _Pass:
         for rows, tiles in self._tiles.over(run):
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
-            fused = None if self._matrix is None else _Fused(self._fusion, self._call, rows)
+            fused = _Fused(self._fusion, self._call, slice(0, 0) if self._matrix is None else rows)
             for heads, tile in tiles:
                 found, totals = self._normalisers[run.image, heads, rows], np.empty(tile.shape[:2], np.float32)
-                loops.add_statistics(tile, skipped, distances, sums[heads], found, totals)
-                if fused is not None:
-                    fused.add(tile, totals)
+                loops.add_statistics(tile, skipped, distances, sums[heads], found, totals, *fused.parts)
                 if self._on_weights is not None:
                     self._on_weights(run.image, rows, heads, tile, totals)
-            if fused is not None and self._matrix is not None:
+            if self._matrix is not None:
                 fused.keep(self._matrix, run.image)
         return sums
 
@@ -156,16 +154,14 @@ _last = _Last()
 
 
 class _Fused:
-    """A tile of the heads fused, some heads after others."""
+    """Rows of the heads fused, some heads after others, by the loops that get it as `parts`."""
 
     def __init__(self, fusion: Fusion, call: AttentionCall, rows: slice) -> None:
         empty = np.inf if fusion == "min" else 0.0
         self.tile: Float[np.ndarray, "rows keys"] = scratch("fused", rows.stop - rows.start, call.key_count)
         self.tile.fill(empty)
-        self._rows, self._code, self._share = rows, _CODES[fusion], np.float32(1 / call.heads)
-
-    def add(self, weights: Tile, totals: Float[np.ndarray, "heads rows"]) -> None:
-        loops.fuse(weights, totals, self._code, self._share, self.tile)
+        self._rows = rows
+        self.parts = (_CODES[fusion], np.float32(1 / call.heads), self.tile)
 
     def keep(self, matrix: FusedMatrix, image: int) -> None:
         parts = (matrix.levels, matrix.steps, matrix.sums)
@@ -224,8 +220,7 @@ def vector_times_rollout_layer(
         for rows, some in tiles.over(run):
             fused = _Fused(fusion, call, rows)
             for heads, tile in some:
-                loops.to_weights(tile, known[run.image, heads, rows])
-                fused.add(tile, np.ones(tile.shape[:2], np.float32))
+                loops.fuse(tile, known[run.image, heads, rows], *fused.parts)
             loops.add_rollout_rows(fused.tile, weights[run.image, rows], rows.start, columns)
         return columns
 

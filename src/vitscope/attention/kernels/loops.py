@@ -79,56 +79,92 @@ def fill_distances(queries, keys, out):
             out[r, k] = np.sqrt(dy * dy + dx * dx)
 
 
+@numba.njit(fastmath=_FLAGS)
+@no_type_check
+def _fuse_row(weights, factor, fusion, share, fused):
+    """Fuse one head's row, `factor` times `weights`, into `fused` (keys,): add `share` of it, or keep what is more."""
+    if fusion == MEAN:
+        factor *= share
+        for k in range(weights.shape[0]):
+            fused[k] += factor * weights[k]
+    elif fusion == MAX:
+        for k in range(weights.shape[0]):
+            weight = factor * weights[k]
+            fused[k] = weight if weight > fused[k] else fused[k]
+    else:
+        for k in range(weights.shape[0]):
+            weight = factor * weights[k]
+            fused[k] = weight if weight < fused[k] else fused[k]
+
+
 @_loop
 @no_type_check
-def add_statistics(logits, first, distances, sums, normalisers, totals):
+def add_statistics(logits, first, distances, sums, normalisers, totals, fusion, share, fused):
     """Add what `RowStatistics` lists, in its order, of rows of patch queries to `sums` (heads, 5 + prefix).
 
     These are the rows from `first` on. `distances` are (these rows, patch keys), to the keys after the prefix. Of all
-    rows `normalisers` (heads, rows) are written, the logits become weights · total, and `totals` (heads, rows) theirs.
+    rows `normalisers` (heads, rows) are written, the logits become weights · total, `totals` (heads, rows) theirs,
+    and the weights are fused into `fused` (rows, keys), unless that has no rows, while they are at hand.
     """
     prefix = sums.shape[1] - MEANS
     for h in range(logits.shape[0]):
         means, prefix_mass = sums[h, :MEANS], sums[h, MEANS:]
-        for r in range(first):
-            row, total = logits[h, r], _float(0)
-            largest = _largest(row)
-            for k in range(row.shape[0]):
-                e = _exp(row[k] - largest)
-                row[k] = e
-                total += e
-            totals[h, r], normalisers[h, r] = total, largest + np.log(total)
-        for r in range(first, logits.shape[1]):
+        for r in range(logits.shape[1]):
             largest = _largest(logits[h, r])
-            to_prefix = _float(0)
-            weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
-            for k in range(prefix):
-                x = logits[h, r, k] - largest
-                e = _exp(x)
-                logits[h, r, k] = e
-                to_prefix += e
-                weighted += e * max(x, _LEAST)
-            to_patches = _float(0)
-            travelled = _float(0)
-            squared = _float(0)
-            row, away = logits[h, r, prefix:], distances[r - first]
-            for k in range(row.shape[0]):
-                x = row[k] - largest
-                e = _exp(x)
-                row[k] = e
-                to_patches += e
-                weighted += e * max(x, _LEAST)
-                travelled += e * away[k]
-                squared += e * away[k] * away[k]
-            total = to_prefix + to_patches
-            means[0] += travelled / total
-            means[1] += squared / total
-            means[2] += travelled / to_patches if to_patches > _NO_MASS * total else _float(0)
-            means[3] += np.log(total) - weighted / total
-            means[4] += _float(1) / total
-            for k in range(prefix):
-                prefix_mass[k] += logits[h, r, k] / total
+            if r < first:
+                total = _exponentials(logits[h, r], largest)
+            else:
+                total = _add_row(logits[h, r], largest, prefix, distances[r - first], means, prefix_mass)
             totals[h, r], normalisers[h, r] = total, largest + np.log(total)
+            if fused.shape[0]:
+                _fuse_row(logits[h, r], _float(1) / total, fusion, share, fused[r])
+
+
+@numba.njit(fastmath=_FLAGS)
+@no_type_check
+def _exponentials(row, largest):
+    """The sum of what logits become: exp(logit − largest)."""
+    total = _float(0)
+    for k in range(row.shape[0]):
+        e = _exp(row[k] - largest)
+        row[k] = e
+        total += e
+    return total
+
+
+@numba.njit(fastmath=_FLAGS)
+@no_type_check
+def _add_row(logits, largest, prefix, away, means, prefix_mass):
+    """`_exponentials` of one patch query's row, whose statistics are added; `away` are distances to patch keys."""
+    to_prefix = _float(0)
+    weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
+    for k in range(prefix):
+        x = logits[k] - largest
+        e = _exp(x)
+        logits[k] = e
+        to_prefix += e
+        weighted += e * max(x, _LEAST)
+    to_patches = _float(0)
+    travelled = _float(0)
+    squared = _float(0)
+    row = logits[prefix:]
+    for k in range(row.shape[0]):
+        x = row[k] - largest
+        e = _exp(x)
+        row[k] = e
+        to_patches += e
+        weighted += e * max(x, _LEAST)
+        travelled += e * away[k]
+        squared += e * away[k] * away[k]
+    total = to_prefix + to_patches
+    means[0] += travelled / total
+    means[1] += squared / total
+    means[2] += travelled / to_patches if to_patches > _NO_MASS * total else _float(0)
+    means[3] += np.log(total) - weighted / total
+    means[4] += _float(1) / total
+    for k in range(prefix):
+        prefix_mass[k] += logits[k] / total
+    return total
 
 
 @_loop
@@ -142,13 +178,14 @@ def normalise(logits, normalisers):
 
 @_loop
 @no_type_check
-def to_weights(logits, normalisers):
-    """exp(logit − normaliser) of each row, in place."""
+def fuse(logits, normalisers, fusion, share, fused):
+    """Fuse some heads into `fused` (rows, keys); the logits become weights, exp(logit − normaliser)."""
     for h in range(logits.shape[0]):
         for r in range(logits.shape[1]):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
                 row[k] = _exp(row[k] - normaliser)
+            _fuse_row(row, _float(1), fusion, share, fused[r])
 
 
 @_loop
@@ -161,30 +198,6 @@ def add_columns(logits, normalisers, vector, columns):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
                 column[k] += vector[r] * _exp(row[k] - normaliser)
-
-
-@_loop
-@no_type_check
-def fuse(weights, totals, fusion, share, fused):
-    """Fuse heads into `fused` (rows, keys): add `share` of their weights, or keep the larger or smaller.
-
-    Each row of `weights` is as many times too large as its entry of `totals` (heads, rows) says.
-    """
-    for h in range(weights.shape[0]):
-        for r in range(weights.shape[1]):
-            row, out, factor = weights[h, r], fused[r], _float(1) / totals[h, r]
-            if fusion == MEAN:
-                factor *= share
-                for k in range(row.shape[0]):
-                    out[k] += factor * row[k]
-            elif fusion == MAX:
-                for k in range(row.shape[0]):
-                    weight = factor * row[k]
-                    out[k] = weight if weight > out[k] else out[k]
-            else:
-                for k in range(row.shape[0]):
-                    weight = factor * row[k]
-                    out[k] = weight if weight < out[k] else out[k]
 
 
 @_loop
