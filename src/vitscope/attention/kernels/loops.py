@@ -18,7 +18,7 @@ from vitscope.attention.kernels.statistics import MEANS, NO_MASS
 _float, _int = np.float32, np.int32
 # Sums may be taken in any order, so that they run in vector lanes. Logits of −∞ are expected, NaN is not.
 _FLAGS = {"nnan", "nsz", "reassoc", "contract", "arcp"}
-_LEAST = _float(-87.0)  # exp of what is below has no normal float32 and counts as 0
+_LEAST = _float(-88.0297)  # −127·ln 2: exp of what is below counts as 0, which 2⁻¹²⁷ is in `_exp`
 _NO_MASS = _float(NO_MASS)
 MEAN, MAX, MIN = 0, 1, 2  # ways to fuse heads
 _loop = numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
@@ -26,37 +26,38 @@ _loop = numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
 
 @numba.njit(inline="always")
 @no_type_check
-def _exp(logit):
-    """exp of a logit < 88 to two units in the last place: 2ⁿ·exp(r), |r| ≤ ln 2 / 2, as Cephes does it."""
-    x = max(logit, _LEAST)
+def _exp(x):
+    """exp(x) for _LEAST ≤ x < 88, to a 2⁻²³th of it: 2ⁿ·exp(r), |r| ≤ ln 2 / 2; 0 at _LEAST."""
     n = np.floor(x * _float(1.44269504088896341) + _float(0.5))
-    r = x - n * _float(0.693359375) + n * _float(2.12194440e-4)  # ln 2 in two parts
-    p = _float(1.9875691500e-4)
-    p = p * r + _float(1.3981999507e-3)
-    p = p * r + _float(8.3334519073e-3)
-    p = p * r + _float(4.1665795894e-2)
-    p = p * r + _float(1.6666665459e-1)
-    p = p * r + _float(5.0000001201e-1)
-    p = p * r * r + r + _float(1)
-    p *= _int((_int(n) + _int(127)) << _int(23)).view(np.float32)
-    return p if logit >= _LEAST else _float(0)
-
-
-@numba.njit(inline="always")
-@no_type_check
-def _ordered(bits):
-    """Integers in the order of the floats of these bit patterns, and back: LLVM vectorises an integer maximum only."""
-    return bits ^ ((bits >> _int(31)) & _int(0x7FFFFFFF))
+    r = x - n * _float(0.693359375) + n * _float(2.12194440e-4)  # ln 2 in two parts, of which one is exact
+    p = _float(1.38146128e-3)  # minimax for |exp(r) / p − 1|, which is at most 3e-9
+    p = p * r + _float(8.36871006e-3)
+    p = p * r + _float(4.16683890e-2)
+    p = p * r + _float(1.66665211e-1)
+    p = p * r + _float(4.99999940e-1)
+    p = p * r + _float(1)
+    p = p * r + _float(1)
+    return p * _int((_int(n) + _int(127)) << _int(23)).view(np.float32)
 
 
 @numba.njit(fastmath=_FLAGS)
 @no_type_check
 def _largest(row):
+    """The largest number, found among bit patterns, as LLVM vectorises a maximum of integers only.
+
+    Among negative numbers the order of patterns is reversed: where all are, it is the least.
+    """
     bits = row.view(np.int32)
-    largest = _ordered(bits[0])
+    largest = bits[0]
     for k in range(bits.shape[0]):
-        largest = max(largest, _ordered(bits[k]))
-    return _int(_ordered(largest)).view(np.float32)
+        largest = max(largest, bits[k])
+    if largest >= 0:
+        return _int(largest).view(np.float32)
+    patterns = row.view(np.uint32)
+    least = patterns[0]
+    for k in range(patterns.shape[0]):
+        least = min(least, patterns[k])
+    return np.uint32(least).view(np.float32)
 
 
 @numba.njit(fastmath=_FLAGS)
@@ -64,7 +65,7 @@ def _largest(row):
 def _normaliser(row):
     largest, total = _largest(row), _float(0)
     for k in range(row.shape[0]):
-        total += _exp(row[k] - largest)
+        total += _exp(max(row[k] - largest, _LEAST))
     return largest + np.log(total)
 
 
@@ -113,9 +114,10 @@ def add_statistics(logits, first, distances, sums, normalisers, totals, fusion, 
             largest = _largest(logits[h, r])
             if r < first:
                 total = _exponentials(logits[h, r], largest)
+                logarithm = np.log(total)
             else:
-                total = _add_row(logits[h, r], largest, prefix, distances[r - first], means, prefix_mass)
-            totals[h, r], normalisers[h, r] = total, largest + np.log(total)
+                total, logarithm = _add_row(logits[h, r], largest, prefix, distances[r - first], means, prefix_mass)
+            totals[h, r], normalisers[h, r] = total, largest + logarithm
             if fused.shape[0]:
                 _fuse_row(logits[h, r], _float(1) / total, fusion, share, fused[r])
 
@@ -126,7 +128,7 @@ def _exponentials(row, largest):
     """The sum of what logits become: exp(logit − largest)."""
     total = _float(0)
     for k in range(row.shape[0]):
-        e = _exp(row[k] - largest)
+        e = _exp(max(row[k] - largest, _LEAST))
         row[k] = e
         total += e
     return total
@@ -139,32 +141,33 @@ def _add_row(logits, largest, prefix, away, means, prefix_mass):
     to_prefix = _float(0)
     weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
     for k in range(prefix):
-        x = logits[k] - largest
+        x = max(logits[k] - largest, _LEAST)
         e = _exp(x)
         logits[k] = e
         to_prefix += e
-        weighted += e * max(x, _LEAST)
+        weighted += e * x
     to_patches = _float(0)
     travelled = _float(0)
     squared = _float(0)
     row = logits[prefix:]
     for k in range(row.shape[0]):
-        x = row[k] - largest
+        x = max(row[k] - largest, _LEAST)
         e = _exp(x)
         row[k] = e
         to_patches += e
-        weighted += e * max(x, _LEAST)
+        weighted += e * x
         travelled += e * away[k]
         squared += e * away[k] * away[k]
     total = to_prefix + to_patches
-    means[0] += travelled / total
-    means[1] += squared / total
+    logarithm, inverse = np.log(total), _float(1) / total
+    means[0] += travelled * inverse
+    means[1] += squared * inverse
     means[2] += travelled / to_patches if to_patches > _NO_MASS * total else _float(0)
-    means[3] += np.log(total) - weighted / total
-    means[4] += _float(1) / total
+    means[3] += logarithm - weighted * inverse
+    means[4] += inverse
     for k in range(prefix):
-        prefix_mass[k] += logits[k] / total
-    return total
+        prefix_mass[k] += logits[k] * inverse
+    return total, logarithm
 
 
 @_loop
@@ -184,7 +187,7 @@ def fuse(logits, normalisers, fusion, share, fused):
         for r in range(logits.shape[1]):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
-                row[k] = _exp(row[k] - normaliser)
+                row[k] = _exp(max(row[k] - normaliser, _LEAST))
             _fuse_row(row, _float(1), fusion, share, fused[r])
 
 
@@ -197,7 +200,7 @@ def add_columns(logits, normalisers, vector, columns):
         for r in range(logits.shape[1]):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
-                column[k] += vector[r] * _exp(row[k] - normaliser)
+                column[k] += vector[r] * _exp(max(row[k] - normaliser, _LEAST))
 
 
 @_loop
