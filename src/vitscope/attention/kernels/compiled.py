@@ -58,34 +58,34 @@ def attend(
     # heads of a token lie side by side, as models join them next
     output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(1, 2)
     matrix = None if fusion is None else FusedMatrix.empty(call)
-    found = _Pass(call, places, fusion=fusion or "mean", matrix=matrix, on_weights=_Multiply(values, output)).run()
+    found = _Pass(call, places, fusion=fusion or "mean", matrix=matrix, output=_Output(values, output)).run()
     return output, found, matrix
 
 
-class _Multiply:
-    """Weights times values (images, heads, keys, features), a tile at a time, into `output`.
-
-    Each row of the tile's weights is as many times too large as `totals` (heads, rows) say.
-    """
+class _Output:
+    """Weights times values (images, heads, keys, features), a tile at a time, into `output`."""
 
     def __init__(self, values: Tensor, output: Tensor) -> None:
         self._output, self._single = output, onednn_is_quicker()
         self._values = values.float().transpose(-2, -1).contiguous() if self._single else values.float()
 
-    def __call__(self, image: int, rows: slice, heads: slice, tile: Tile, totals: np.ndarray) -> None:
+    def multiply(self, image: int, rows: slice, heads: slice, tile: Tile) -> None:
+        """Each row of the tile may be some number of times too large, until `divide`."""
         weights, out, values = torch.from_numpy(tile), self._output[image, heads, rows], self._values[image, heads]
         if self._single:
             for i in range(len(out)):
                 out[i] = times_transposed(weights[i], values[i])
         else:
             product_into(out, weights, values)
-        out /= torch.from_numpy(totals)[..., None]
+
+    def divide(self, image: int, rows: slice, totals: Float[np.ndarray, "heads rows"]) -> None:
+        self._output[image, :, rows] /= torch.from_numpy(totals)[..., None]
 
 
 class _Pass:
     """One pass over the rows for their statistics, and what else is wanted of its tiles while they are at hand.
 
-    `matrix` is filled with the heads fused; `on_weights` gets the image, rows, heads, weights and totals of each tile.
+    `matrix` is filled with the heads fused, `output` with weights times values.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class _Pass:
         *,
         fusion: Fusion = "mean",
         matrix: FusedMatrix | None = None,
-        on_weights: Callable[[int, slice, slice, Tile, np.ndarray], None] | None = None,
+        output: _Output | None = None,
     ) -> None:
         self._call, self._places = call, places
         self._fusion: Fusion = fusion
-        self._matrix, self._on_weights = matrix, on_weights
+        self._matrix, self._output = matrix, output
         self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
         self._queries = places.queries.float().numpy()  # (patch queries, 2)
@@ -122,11 +122,15 @@ class _Pass:
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
             fused = _Fused(self._fusion, self._call, slice(0, 0) if self._matrix is None else rows)
+            totals = np.empty((self._call.heads, rows.stop - rows.start), np.float32)
+            found = self._normalisers[run.image, :, rows]
             for heads, tile in tiles:
-                found, totals = self._normalisers[run.image, heads, rows], np.empty(tile.shape[:2], np.float32)
-                loops.add_statistics(tile, skipped, distances, sums[heads], found, totals, *fused.parts)
-                if self._on_weights is not None:
-                    self._on_weights(run.image, rows, heads, tile, totals)
+                of_heads = sums[heads], found[heads], totals[heads]
+                loops.add_statistics(tile, skipped, distances, *of_heads, *fused.parts)
+                if self._output is not None:
+                    self._output.multiply(run.image, rows, heads, tile)
+            if self._output is not None:
+                self._output.divide(run.image, rows, totals)
             if self._matrix is not None:
                 fused.keep(self._matrix, run.image)
         return sums
