@@ -18,7 +18,7 @@ from vitscope.attention.kernels.statistics import MEANS, NO_MASS
 _float, _int = np.float32, np.int32
 # Sums may be taken in any order, so that they run in vector lanes. Logits of −∞ are expected, NaN is not.
 _FLAGS = {"nnan", "nsz", "reassoc", "contract", "arcp"}
-_LEAST = _float(-88.0297)  # −127·ln 2: exp of what is below counts as 0, which 2⁻¹²⁷ is in `_exp`
+_LEAST = _float(-88.0297)  # −127·ln 2: what is below counts as it, and 2⁻¹²⁷ is 0 in `_exp`
 _NO_MASS = _float(NO_MASS)
 MEAN, MAX, MIN = 0, 1, 2  # ways to fuse heads
 _loop = numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
@@ -27,7 +27,8 @@ _loop = numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
 @numba.njit(inline="always")
 @no_type_check
 def _exp(x):
-    """exp(x) for _LEAST ≤ x < 88, to a 2⁻²³th of it: 2ⁿ·exp(r), |r| ≤ ln 2 / 2; 0 at _LEAST."""
+    """exp(x) for x < 88, to within 2⁻²³ of it: 2ⁿ·exp(r), |r| ≤ ln 2 / 2; 0 up to _LEAST."""
+    x = max(x, _LEAST)
     n = np.floor(x * _float(1.44269504088896341) + _float(0.5))
     r = x - n * _float(0.693359375) + n * _float(2.12194440e-4)  # ln 2 in two parts, of which one is exact
     p = _float(1.38146128e-3)  # minimax for |exp(r) / p − 1|, which is at most 3e-9
@@ -65,7 +66,7 @@ def _largest(row):
 def _normaliser(row):
     largest, total = _largest(row), _float(0)
     for k in range(row.shape[0]):
-        total += _exp(max(row[k] - largest, _LEAST))
+        total += _exp(row[k] - largest)
     return largest + np.log(total)
 
 
@@ -128,7 +129,7 @@ def _exponentials(row, largest):
     """The sum of what logits become: exp(logit − largest)."""
     total = _float(0)
     for k in range(row.shape[0]):
-        e = _exp(max(row[k] - largest, _LEAST))
+        e = _exp(row[k] - largest)
         row[k] = e
         total += e
     return total
@@ -141,21 +142,21 @@ def _add_row(logits, largest, prefix, away, means, prefix_mass):
     to_prefix = _float(0)
     weighted = _float(0)  # Σ exp(x)·x, x = logit − largest
     for k in range(prefix):
-        x = max(logits[k] - largest, _LEAST)
+        x = logits[k] - largest
         e = _exp(x)
         logits[k] = e
         to_prefix += e
-        weighted += e * x
+        weighted += e * max(x, _LEAST)
     to_patches = _float(0)
     travelled = _float(0)
     squared = _float(0)
     row = logits[prefix:]
     for k in range(row.shape[0]):
-        x = max(row[k] - largest, _LEAST)
+        x = row[k] - largest
         e = _exp(x)
         row[k] = e
         to_patches += e
-        weighted += e * x
+        weighted += e * max(x, _LEAST)
         travelled += e * away[k]
         squared += e * away[k] * away[k]
     total = to_prefix + to_patches
@@ -187,7 +188,7 @@ def fuse(logits, normalisers, fusion, share, fused):
         for r in range(logits.shape[1]):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
-                row[k] = _exp(max(row[k] - normaliser, _LEAST))
+                row[k] = _exp(row[k] - normaliser)
             _fuse_row(row, _float(1), fusion, share, fused[r])
 
 
@@ -200,7 +201,7 @@ def add_columns(logits, normalisers, vector, columns):
         for r in range(logits.shape[1]):
             row, normaliser = logits[h, r], normalisers[h, r]
             for k in range(row.shape[0]):
-                column[k] += vector[r] * _exp(max(row[k] - normaliser, _LEAST))
+                column[k] += vector[r] * _exp(row[k] - normaliser)
 
 
 @_loop
