@@ -125,6 +125,7 @@ def test_random_weights_are_the_same_each_time(monkeypatch):
     [
         ("survey -o run", 2, "no images were named"),
         ("survey photos -o run --measure distanc", 2, "no measure 'distanc'; expected some of distance"),
+        ("survey photos -o run --measures entropy moments", 2, "such as --measures distance,moments"),
         ("survey photos -o run --shard 3", 2, "'3' is no part of a survey; expected i/n"),
         ("survey photos -o run --gpus 1", 2, "--gpus without --engine ray"),
         ("survey photos -o run -m a.b -m a.b", 2, "two models would be written to one folder, a.b"),

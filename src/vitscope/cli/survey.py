@@ -12,6 +12,7 @@ from vitscope.cli.look import ModelOptions
 from vitscope.cli.words import DONE, FAILED, SOME_FAILED
 from vitscope.errors import ArgumentError, RunError
 from vitscope.images.naming import printable
+from vitscope.surveys.chosen import NAMED
 from vitscope.surveys.cluster import Cluster
 from vitscope.surveys.engine import stoppable
 from vitscope.surveys.layout import Counts, count_images
@@ -38,6 +39,7 @@ def run_survey(
     source: Sequence[str], models: Sequence[ModelOptions], output: Path, options: SurveyOptions, *, as_json: bool
 ) -> int:
     """Survey all images with each model; the command's exit status, by the images of its own part."""
+    _require_no_measure(source)
     folders = [output] if len(models) == 1 else [output / name for name in _folder_names(models)]
     reports: list[dict[str, Any]] = []
     own: list[Counts] = []
@@ -57,6 +59,16 @@ def run_survey(
     if not any(counts.failed for counts in own):
         return DONE
     return SOME_FAILED if any(counts.done for counts in own) else FAILED
+
+
+def _require_no_measure(source: Sequence[str]) -> None:
+    """Raise ArgumentError where a measure stands among the images, as after `--measures distance entropy`."""
+    for name in source:
+        if name in NAMED and not Path(name).exists():
+            raise ArgumentError(
+                f"found the measure {name} among the images; expected measures with commas between them and no spaces, "
+                f"such as --measures distance,{name}"
+            )
 
 
 def parse_part(text: str | None) -> tuple[int, int]:
