@@ -32,5 +32,24 @@ def test_the_exponential_of_nothing_is_nothing():
 @settings(deadline=None)  # the first compiles
 @given(row=arrays(np.float32, st.integers(1, 97), elements=st.floats(-88, 88, width=32) | st.just(-np.inf)))
 def test_the_largest_of_a_row(row):
-    assert loops._largest(row) == row.max()
-    assert loops._largest(-np.abs(row)) == -np.abs(row).min()
+    for one in (row, -np.abs(row)):
+        assert loops._largest(one) == max(one.max(), np.finfo(np.float32).min)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("nothing", [-np.inf, np.nan])
+def test_rows_without_a_number_have_no_total_and_stop_nothing(nothing, first):
+    logits = np.float32([[[0.5] * 9, [nothing] * 9, [0.5] * 9]])
+    totals, normalisers = np.zeros((2, 1, 3), np.float32)
+    distances, sums = np.ones((3 - first, 8), np.float32), np.zeros((1, 6))
+    fusion = loops.MEAN, np.float32(1), np.zeros((3, 9), np.float32)
+    loops.add_statistics(logits, first, distances, sums, normalisers, totals, *fusion)
+    assert not totals[0, 1] > 0
+    np.testing.assert_allclose(totals[0, [0, 2]], 9)
+    np.testing.assert_allclose(normalisers[0, [0, 2]], 0.5 + np.log(9), rtol=1e-6)
+
+
+def test_a_row_without_keys_has_the_normaliser_of_nothing():
+    normalisers = np.zeros((1, 2), np.float32)
+    loops.normalise(np.float32([[[-np.inf] * 9, [0] * 9]]), normalisers)
+    np.testing.assert_allclose(normalisers, [[-np.inf, np.log(9)]], rtol=1e-6)

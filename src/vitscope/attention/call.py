@@ -27,7 +27,7 @@ class AttentionCall:
     bias: Bias | None = None  # added to the logits
     probabilities: Float[Tensor, "images heads queries keys"] | None = None
     logits_dtype: torch.dtype | None = None  # to which the model rounded its logits; None: never below float32
-    error: float = 0.0  # largest verification error, as a fraction of the values' magnitude; NaN: none was sought
+    error: float = 0.0  # largest verification error, at most, as a fraction of the values' magnitude; NaN: none sought
     refusal: str | None = None  # why this layer must not be used, if it must not
     kept: bool = True  # whether the operands are the layer's own, or only have their shapes
 

@@ -88,12 +88,12 @@ def compare_outputs(
     """Compare rows of an output, computed from the call's operands, with what the model's own function gives for them.
 
     Nothing is recomputed, so of what `compare` allows only the least is: Σ_k A·|v| is no smaller than the
-    output, nor a logit than 0. What passes here passes there; what fails here may pass there. An own output of
-    zeros, beside which nothing is small, fails.
+    output, nor a logit than 0. What passes here passes there, up to the rounding of the model's own output; what
+    fails here may pass there. Beside an own output of zeros nothing is small but zeros.
     """
     difference = (output.to(call.dtype) - own.to(call.dtype)).abs().max()
     magnitude = own.abs().max().to(call.dtype)
-    difference = torch.where(magnitude > 0, difference, torch.nan)
+    difference = torch.where((magnitude > 0) | (difference == 0), difference, torch.nan)
     numbers = torch.stack([difference, magnitude, torch.zeros_like(magnitude)])
     return Comparison(numbers, call.key_count, own.dtype, event.softmax_dtype or own.dtype)
 

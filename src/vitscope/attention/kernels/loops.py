@@ -19,15 +19,17 @@ _float, _int = np.float32, np.int32
 # Sums may be taken in any order, so that they run in vector lanes. Logits of −∞ are expected, NaN is not.
 _FLAGS = {"nnan", "nsz", "reassoc", "contract", "arcp"}
 _LEAST = _float(-88.0297)  # −127·ln 2: what is below counts as it, and 2⁻¹²⁷ is 0 in `_exp`
+_FINITE = np.finfo(np.float32).min
 _NO_MASS = _float(NO_MASS)
 MEAN, MAX, MIN = 0, 1, 2  # ways to fuse heads
-_loop = numba.njit(nogil=True, cache=True, fastmath=_FLAGS, error_model="numpy")
+_part = numba.njit(fastmath=_FLAGS, error_model="numpy")  # of a loop; division by 0 is no error
+_loop = numba.njit(fastmath=_FLAGS, error_model="numpy", nogil=True, cache=True)
 
 
 @numba.njit(inline="always")
 @no_type_check
 def _exp(x):
-    """exp(x) for x < 88, to within 2⁻²³ of it: 2ⁿ·exp(r), |r| ≤ ln 2 / 2; 0 up to _LEAST."""
+    """exp(x) for x < 88, 2ⁿ·exp(r), |r| ≤ ln 2 / 2, to within 2⁻²³ of it while it is a normal number; then 0."""
     x = max(x, _LEAST)
     n = np.floor(x * _float(1.44269504088896341) + _float(0.5))
     r = x - n * _float(0.693359375) + n * _float(2.12194440e-4)  # ln 2 in two parts, of which one is exact
@@ -41,12 +43,13 @@ def _exp(x):
     return p * _int((_int(n) + _int(127)) << _int(23)).view(np.float32)
 
 
-@numba.njit(fastmath=_FLAGS)
+@_part
 @no_type_check
 def _largest(row):
     """The largest number, found among bit patterns, as LLVM vectorises a maximum of integers only.
 
-    Among negative numbers the order of patterns is reversed: where all are, it is the least.
+    Among negative numbers the order of patterns is reversed: where all are, it is the least. Of −∞ alone it is the
+    least finite number, from which all are −∞ away.
     """
     bits = row.view(np.int32)
     largest = bits[0]
@@ -58,10 +61,10 @@ def _largest(row):
     least = patterns[0]
     for k in range(patterns.shape[0]):
         least = min(least, patterns[k])
-    return np.uint32(least).view(np.float32)
+    return max(np.uint32(least).view(np.float32), _FINITE)
 
 
-@numba.njit(fastmath=_FLAGS)
+@_part
 @no_type_check
 def _normaliser(row):
     largest, total = _largest(row), _float(0)
@@ -81,7 +84,7 @@ def fill_distances(queries, keys, out):
             out[r, k] = np.sqrt(dy * dy + dx * dx)
 
 
-@numba.njit(fastmath=_FLAGS)
+@_part
 @no_type_check
 def _fuse_row(weights, factor, fusion, share, fused):
     """Fuse one head's row, `factor` times `weights`, into `fused` (keys,): add `share` of it, or keep what is more."""
@@ -123,7 +126,7 @@ def add_statistics(logits, first, distances, sums, normalisers, totals, fusion, 
                 _fuse_row(logits[h, r], _float(1) / total, fusion, share, fused[r])
 
 
-@numba.njit(fastmath=_FLAGS)
+@_part
 @no_type_check
 def _exponentials(row, largest):
     """The sum of what logits become: exp(logit − largest)."""
@@ -135,7 +138,7 @@ def _exponentials(row, largest):
     return total
 
 
-@numba.njit(fastmath=_FLAGS)
+@_part
 @no_type_check
 def _add_row(logits, largest, prefix, away, means, prefix_mass):
     """`_exponentials` of one patch query's row, whose statistics are added; `away` are distances to patch keys."""
