@@ -188,7 +188,10 @@ def _row(column: ColumnSummary) -> tuple[str, str, str, str]:
 def _source_name(source: Mapping[str, Any], named: Callable[[str], str]) -> str:
     """A source's settings in a few words: its name, its path or paths as `named`, or what kind of thing it is."""
     if found := source.get("name") or source.get("path"):
-        return " ".join(str(part) for part in (named(str(found)), source.get("pattern"), source.get("split")) if part)
+        place = named(str(found))
+        if pattern := source.get("pattern"):
+            return f"{place.rstrip('/')}/{pattern}"
+        return " ".join(str(part) for part in (place, source.get("split")) if part)
     if parts := source.get("parts"):
         return " and ".join(_source_name(part, named) for part in parts)
     if paths := source.get("paths"):

@@ -60,7 +60,7 @@ def test_captions_have_the_last_part_of_a_path_and_the_table_all_of_it(made, mon
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ({"path": "/data/val/", "pattern": "*.png"}, "val *.png"),
+        ({"path": "/data/val/", "pattern": "*.png"}, "val/*.png"),
         ({"path": "C:\\Users\\me\\val"}, "val"),
         ({"path": "org/name", "split": "test"}, "org/name test"),
         ({"paths": ["/x/a.tar", "/x/b.tar"]}, "a.tar and 1 more"),

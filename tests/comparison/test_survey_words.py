@@ -35,7 +35,8 @@ def test_models_of_one_name_are_told_apart(summary):
     [
         ({"name": "val/", "kind": "folder"}, "val/"),
         ({"kind": "folder", "path": "/data/val"}, "/data/val"),
-        ({"kind": "glob", "path": "/data", "pattern": "*.png"}, "/data *.png"),
+        ({"kind": "glob", "path": "/data", "pattern": "*.png"}, "/data/*.png"),
+        ({"kind": "glob", "path": "/", "pattern": "*.png"}, "/*.png"),
         ({"kind": "datasets", "path": "org/name", "split": "test"}, "org/name test"),
         ({"kind": "parquet", "paths": ["a.parquet"]}, "a.parquet"),
         ({"kind": "webdataset", "paths": ["a.tar", "b.tar", "c.tar"]}, "a.tar and 2 more"),
