@@ -130,14 +130,14 @@ def test_measures_that_need_a_refused_layer_raise_and_others_do_not(look):
 @pytest.mark.parametrize(("every_row", "counts"), [(False, {7}), (True, {257})])  # 1 prefix row and 6 others, or all
 def test_as_many_rows_are_verified_as_asked_for(bundled, monkeypatch, every_row, counts):
     found = []
-    real = recorder.compare
+    real = recorder.compare_outputs
 
-    def counting(call, event, values, output, images, rows):
-        found.append(call.weights(rows).shape[2])
-        assert output.shape[-2] == found[-1]
-        return real(call, event, values, output, images, rows)
+    def counting(call, event, output, own):
+        assert output.shape == own.shape
+        found.append(own.shape[-2])
+        return real(call, event, output, own)
 
-    monkeypatch.setattr(recorder, "compare", counting)
+    monkeypatch.setattr(recorder, "compare_outputs", counting)
     bundled.look(vitscope.sample_photo(), every_row=every_row)
     assert set(found) == counts
     assert len(found) == 6

@@ -146,7 +146,8 @@ class Scope:
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
         see = self.observer(wanted, batch_size=batch_size, limit_bytes=limit_bytes)
         for run in runs:
-            seen = see(torch.stack([image for _, image in run]))  # (images, 3, height, width)
+            images = run[0][1][None] if len(run) == 1 else torch.stack([image for _, image in run])
+            seen = see(images)  # (images, 3, height, width)
             values = {measure: measure.measure(seen) for measure in wanted}
             del seen  # before the next images are looked at
             for i, (image_id, _) in enumerate(run):

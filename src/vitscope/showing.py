@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vitscope.attention.finite import is_finite
 from vitscope.errors import ArgumentError, ImageError
 from vitscope.images.decode import Picture, open_picture
 from vitscope.images.transform import Transform
@@ -62,8 +63,7 @@ def preprocessed(images: Any, *, waits: bool = False) -> Tensor | None:
             f"found floats of shape {tuple(images.shape)}; expected preprocessed ones (images, 3, height, width), or a "
             "picture as a uint8 NumPy array (height, width, 3)"
         )
-    # A sum is quicker than a look at each, and shows both.
-    if (waits or images.device.type == "cpu") and not torch.isfinite(images.sum(dtype=torch.float64)):
+    if (waits or images.device.type == "cpu") and not is_finite(images):
         raise ImageError("the tensor holds NaN or infinity; expected preprocessed pixels")
     return images
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -83,7 +84,7 @@ class AttentionCall:
 
     def without_operands(self) -> "AttentionCall":
         """The same call, of whose operands only the shapes are held."""
-        hollow = self.map_operands(lambda operand: operand.new_full((), torch.nan).expand(operand.shape))
+        hollow = self.map_operands(lambda operand: _hollow(operand.shape, operand.dtype, operand.device))
         return replace(hollow, bias=None, kept=False)
 
     def map_operands(self, change: Callable[[Tensor], Tensor]) -> "AttentionCall":
@@ -145,3 +146,9 @@ class AttentionCall:
 
     def _rounded(self, tensor: Tensor) -> Tensor:
         return tensor if self.logits_dtype is None else tensor.to(self.logits_dtype).to(self.dtype)
+
+
+@lru_cache(maxsize=256)
+def _hollow(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor in shape alone, the same each time: small memory that stays lies in the way of the model's large."""
+    return torch.full((), torch.nan, dtype=dtype, device=device).expand(shape)

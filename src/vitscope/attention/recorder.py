@@ -13,7 +13,8 @@ from vitscope.attention.axes import Axes
 from vitscope.attention.bias import Bias, compress
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
-from vitscope.attention.verify import Comparison, Verification, compare, compare_outputs, indices
+from vitscope.attention.finite import is_finite, total
+from vitscope.attention.verify import Comparison, Verification, compare, compare_outputs, indices, recomputed
 from vitscope.errors import CaptureError, LimitError, NotFiniteError
 
 _PREFIX_ROWS = 2
@@ -96,7 +97,7 @@ class Recorder(Observer):
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
             call, values = self._call(event), event.by_image(event.values, self._images)
             output = self._reducer.attend(len(self.calls), call, values)
-            if output is None or (self._careful and not math.isfinite(_total(output))):
+            if output is None or (self._careful and not is_finite(output)):
                 return None
             rows = self._rows(event.query_count, call.device)
             asked = torch.arange(event.query_count, device=call.device)[rows] if isinstance(rows, slice) else rows
@@ -104,9 +105,9 @@ class Recorder(Observer):
             own = event.own_output(asked, images, self._images)
             ours = output[images.start : images.stop, :, rows].to(own.dtype)
             check = compare_outputs(call, event, ours, own)
-            if self._careful and not check.verification().passed:
+            if self._careful and not check.verification.passed:
                 check = compare(call, event, values, torch.stack([own, ours]), images, rows)
-                if not check.verification().passed:
+                if not check.verification.passed:
                     return None  # the model's own output is used, and recorded after it
             self._record(call, check, output, event, attended=True)
             return event.write_output(output.to(event.values.dtype), self._images)
@@ -116,24 +117,24 @@ class Recorder(Observer):
         with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
             if self._careful:
                 _require_finite(event, output)
-            call = self._call(event)
             if not self._reducer.wants(len(self.calls)):
                 if not self._careful:
-                    self._unread_sums.append(output.sum(dtype=torch.float32))
-                self.calls.append(replace(call.without_operands(), error=math.nan))
+                    self._unread_sums.append(total(output))
+                self.calls.append(replace(self._call(replace(event, bias=None)).without_operands(), error=math.nan))
                 return
+            call = self._call(event)
             rows = self._rows(event.query_count, call.device)
             values = event.by_image(event.values, self._images)
             images = self._verified_images(call)
-            found = event.read_output(output, self._images)[images.start : images.stop, :, rows]
-            check = compare(call, event, values, found[None], images, rows)
+            own = event.read_output(output, self._images)[images.start : images.stop, :, rows]
+            check = self._compared(call, event, values, own, images, rows)
             self._record(call, check, output, event, attended=False)
 
     def settle(self) -> bool:
         """Whether all was right that was not waited for; the calls then have their errors."""
-        right = all(math.isfinite(total) for total in _read(self._unread_sums))
+        right = all(math.isfinite(each) for each in _read(self._unread_sums))
         for i, numbers in zip(self._unread, _read([check.numbers for check in self._unread.values()]), strict=True):
-            check = self._unread[i].verification(numbers)
+            check = self._unread[i].of(numbers)
             self.calls[i] = replace(self.calls[i], error=check.error)
             right &= check.passed
         return right
@@ -144,15 +145,31 @@ class Recorder(Observer):
         number = len(self.calls)
         return self._expected[number] if number < len(self._expected) else Expected()
 
+    def _compared(
+        self,
+        call: AttentionCall,
+        event: AttentionEvent,
+        values: Tensor,
+        own: Tensor,
+        images: range,
+        rows: slice | Tensor,
+    ) -> Comparison:
+        """Rows of the model's own output beside those recomputed; Σ A·|values| is computed only where it is needed."""
+        if self._careful:
+            check = compare_outputs(call, event, recomputed(call, event, values, images, rows), own)
+            if check.verification.passed:
+                return check
+        return compare(call, event, values, own[None], images, rows)
+
     def _record(
         self, call: AttentionCall, check: Comparison, output: Tensor, event: AttentionEvent, *, attended: bool
     ) -> None:
         if self._careful:
-            verification = check.verification()
+            verification = check.verification
             call = replace(call, error=verification.error, refusal=_refusal(call, verification))
         else:
             self._unread[len(self.calls)] = check
-            self._unread_sums.append(output.sum(dtype=torch.float32))
+            self._unread_sums.append(total(output))
         kept = self._reducer.take(len(self.calls), call, attended=attended) and self._now.kept
         self.calls.append(self._kept(call, event) if kept else call.without_operands())
 
@@ -249,7 +266,7 @@ def _without_repeats(term: Tensor, windows: int) -> Tensor:
 
 def _require_finite(event: AttentionEvent, output: Tensor) -> None:
     """Raise NotFiniteError where NaN or infinity shows in this layer's output."""
-    if math.isfinite(_total(output)):
+    if is_finite(output):
         return
     parts = {"queries": event.queries, "keys": event.keys, "weights": event.probabilities, "values": event.values}
     part = next((part for part, it in parts.items() if it is not None and not torch.isfinite(it).all()), "output")
@@ -257,9 +274,3 @@ def _require_finite(event: AttentionEvent, output: Tensor) -> None:
         f"layer {event.name!r}: NaN or infinity in its {part}; expected finite numbers. Check the weights and "
         "the input; in float16, activations may overflow where bfloat16 or float32 do not"
     )
-
-
-def _total(tensor: Tensor) -> float:
-    """The sum, in a precision in which finite entries do not overflow."""
-    total = float(tensor.sum(dtype=torch.float64 if tensor.dtype == torch.float64 else torch.float32))
-    return total if math.isfinite(total) else float(tensor.sum(dtype=torch.float64))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.hooks import RemovableHandle
 
+from vitscope.attention.finite import is_finite
 from vitscope.errors import CaptureError, NotFiniteError
 
 
@@ -96,7 +97,7 @@ class BlockOutputs:
                 "compare layers' outputs (LinearCKA)"
             )
         flat = output.movedim(axes[0], 0).flatten(1)
-        if not torch.isfinite(flat).all():
+        if not is_finite(flat):
             raise NotFiniteError(
                 f"layer {layer!r}: NaN or infinity in the output of the block around it; expected finite numbers. "
                 "Check the weights and the input; in float16, activations may overflow where bfloat16 or float32 do not"

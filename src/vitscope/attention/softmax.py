@@ -74,7 +74,7 @@ class SoftmaxFollower:
     def __call__(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], layer: Callable[[], str]) -> Any:
         if func in products.FUNCTIONS:
             return self._product(func, args, kwargs, layer)
-        if not len(self._followed) and func not in _SOFTMAX:  # as throughout a model with fused attention
+        if not self._followed.data and func not in _SOFTMAX:  # as throughout a model with fused attention
             return func(*args, **kwargs)
         if func is Tensor.__setitem__:
             return self._change(func, args)

@@ -8,6 +8,7 @@ answers in the function's place.
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from types import FrameType
 from typing import Any, cast
 
@@ -68,7 +69,7 @@ class Tap(TorchFunctionMode):
             return self._attention(event, lambda: func(*args, **kwargs))
         if func is F.multi_head_attention_forward:
             return self._multi_head(func, args, kwargs)
-        if isinstance(func, _OPERATORS):
+        if _is_operator(type(func)):
             _require_no_attention(str(func), self._layer())
         return self._follower(func, args, kwargs, self._layer)
 
@@ -104,6 +105,12 @@ class Tap(TorchFunctionMode):
                     return self._names[id(first)]
             frame = frame.f_back
         return ""
+
+
+@cache
+def _is_operator(kind: type) -> bool:
+    """Whether functions of this type are operators; remembered, as asking is slow (one of these is abstract)."""
+    return issubclass(kind, _OPERATORS)
 
 
 def _require_no_attention(operator: str, layer: str) -> None:

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent
@@ -37,16 +39,21 @@ class Comparison:
     found_in: torch.dtype
     softmax_in: torch.dtype  # of the model
 
-    def verification(self, numbers: Sequence[float] | None = None) -> Verification:
-        """What the numbers, read now unless they are given, come to."""
-        difference, magnitude, logit = self.numbers.tolist() if numbers is None else numbers
+    @cached_property
+    def verification(self) -> Verification:
+        """What the numbers come to, read when this is first asked for."""
+        return self.of(self.numbers.tolist())
+
+    def of(self, numbers: Sequence[float]) -> Verification:
+        """What the numbers come to, read elsewhere."""
+        difference, magnitude, logit = numbers
         growth = math.sqrt(self.keys) + logit
         output, softmax = torch.finfo(self.found_in), torch.finfo(self.softmax_in)
         # A float64 model may take its softmax in float32: then both are no better than that.
         sums = torch.finfo(torch.float32 if softmax.bits < 64 else self.numbers.dtype).eps
         allowed = 4 * (max(output.eps, softmax.eps) + sums * growth)
-        if not magnitude:
-            return Verification(difference, allowed)
+        if not magnitude:  # beside zeros nothing is small but zeros
+            return Verification(math.inf if difference else 0.0, allowed)
         return Verification(difference / magnitude, allowed + 4 * output.smallest_normal * output.eps / magnitude)
 
 
@@ -67,7 +74,7 @@ def compare(
     the least number of the output's dtype: features as small as float16 holds are rounded to it.
     """
     numbers: list[Tensor] = []
-    for some in _runs(images, call, found.shape[-2]):
+    for some in _runs(images, call, rows):
         weights, logit = _weights(call.run(some), rows)
         own = values[some.start : some.stop].to(call.dtype)
         expected, bound = weights @ own, weights @ own.abs()  # (some, heads, rows, dim)
@@ -82,20 +89,34 @@ def compare(
 def compare_outputs(
     call: AttentionCall,
     event: AttentionEvent,
-    output: Shaped[Tensor, "images heads rows features"],
-    own: Shaped[Tensor, "images heads rows features"],
+    output: Shaped[Tensor, "images heads_or_1 rows features"],
+    own: Shaped[Tensor, "images heads_or_1 rows features"],
 ) -> Comparison:
     """Compare rows of an output, computed from the call's operands, with what the model's own function gives for them.
 
     Nothing is recomputed, so of what `compare` allows only the least is: Σ_k A·|v| is no smaller than the
     output, nor a logit than 0. What passes here passes there, up to the rounding of the model's own output; what
-    fails here may pass there. Beside an own output of zeros nothing is small but zeros.
+    fails here may pass there.
     """
-    difference = (output.to(call.dtype) - own.to(call.dtype)).abs().max()
-    magnitude = own.abs().max().to(call.dtype)
-    difference = torch.where((magnitude > 0) | (difference == 0), difference, torch.nan)
-    numbers = torch.stack([difference, magnitude, torch.zeros_like(magnitude)])
+    difference = vector_norm(output.to(call.dtype) - own.to(call.dtype), math.inf)
+    magnitude = vector_norm(own, math.inf, dtype=call.dtype)
+    numbers = torch.stack([difference, magnitude, magnitude.new_zeros(())])
     return Comparison(numbers, call.key_count, own.dtype, event.softmax_dtype or own.dtype)
+
+
+def recomputed(
+    call: AttentionCall,
+    event: AttentionEvent,
+    values: Shaped[Tensor, "images heads keys dim"],
+    images: range,
+    rows: slice | Tensor,
+) -> Shaped[Tensor, "some heads_or_1 rows features"]:
+    """The chosen query rows of these images' output, computed from the call's operands."""
+    parts: list[Tensor] = []
+    for some in _runs(images, call, rows):
+        part = call.run(some).weights(rows) @ values[some.start : some.stop].to(call.dtype)
+        parts.append(part if event.projection is None else event.projection(part))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
@@ -103,10 +124,11 @@ def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
     return brought(torch.tensor(numbers, dtype=torch.long, device="cpu"), device)
 
 
-def _runs(images: range, call: AttentionCall, rows: int) -> list[range]:
+def _runs(images: range, call: AttentionCall, rows: slice | Tensor) -> list[range]:
     """The images in runs that are computed at once: many where they are small windows."""
     entries = _ENTRIES.get(call.device.type, _OTHER_ENTRIES)
-    length = max(1, entries // (call.heads * rows * call.key_count))
+    count = call.query_count if isinstance(rows, slice) else len(rows)
+    length = max(1, entries // (call.heads * count * call.key_count))
     return [images[first : first + length] for first in range(0, len(images), length)]
 
 
