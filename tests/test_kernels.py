@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from calls import call_of, random_call, relative_bias
 from vitscope.attention.bias import DenseBias
-from vitscope.attention.kernels import compiled, products, reference, runs, threads, tiled
+from vitscope.attention.kernels import compiled, loops, products, reference, runs, threads, tiled
 from vitscope.attention.kernels.products import times_transposed
 from vitscope.attention.kernels.statistics import Places
 
@@ -109,6 +109,26 @@ def test_tiles_of_prefix_tokens_alone(monkeypatch, rows, body):
         monkeypatch.setattr(kind, "tile_bytes", 4 * call.key_count * rows)
     monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
     assert_statistics_close(body.row_statistics(call, places), reference.row_statistics(call, places), 1e-5)
+
+
+@pytest.mark.parametrize("body", [stacks, singles])
+@pytest.mark.parametrize("fusion", ["mean", "max", "min"])
+@pytest.mark.parametrize("queries", [[0], [4, 5], [1, 8], []])
+def test_rows_that_weigh_nothing_are_not_computed(monkeypatch, body, fusion, queries):
+    call, _ = draw(BASE, torch.float32, square=True)
+    for kind in (runs._Stacks, runs._Singles):
+        monkeypatch.setattr(kind, "tile_bytes", 4 * call.key_count * 3)
+    monkeypatch.setattr(runs, "_LEAST_ROWS", 1)
+    vector = torch.zeros(call.images, call.query_count)
+    vector[:, queries] = torch.rand(len(queries))
+    known = reference.normalisers(call)
+    spies = [mock.Mock(wraps=loop) for loop in (loops.fuse, loops.add_columns)]
+    for name, spy in zip(("fuse", "add_columns"), spies, strict=True):
+        monkeypatch.setattr(loops, name, spy)
+    found = body.vector_times_rollout_layer(call, vector, fusion, None, known)
+    assert_close(found, reference.vector_times_rollout_layer(call, vector, fusion), 1e-5)
+    tiles = [each.args[0] for spy in spies for each in spy.call_args_list]  # of three rows or fewer
+    assert sum(tile.shape[0] * tile.shape[1] for tile in tiles) <= call.images * call.heads * 3 * len(queries)
 
 
 @pytest.mark.parametrize("bias", ["dense", "one for all heads"])

@@ -195,7 +195,7 @@ def column_sums(
 
     def columns_of(run: Run) -> Float[np.ndarray, "heads keys"]:
         columns = np.zeros((call.heads, call.key_count), np.float32)
-        for rows, some in tiles.over(run):
+        for rows, some in tiles.over(run, weights[run.image]):
             for heads, logits in some:
                 loops.add_columns(logits, known[run.image, heads, rows], weights[run.image, rows], columns[heads])
         return columns
@@ -221,7 +221,7 @@ def vector_times_rollout_layer(
 
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns = np.zeros(call.key_count, np.float32)
-        for rows, some in tiles.over(run):
+        for rows, some in tiles.over(run, weights[run.image]):
             fused = _Fused(fusion, call, rows)
             for heads, tile in some:
                 loops.fuse(tile, known[run.image, heads, rows], *fused.parts)

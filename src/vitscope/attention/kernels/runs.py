@@ -51,10 +51,17 @@ class Tiles(ABC):
         self._queries: Float[Tensor, "images heads queries dim"] = call.queries
         self._height = max(_LEAST_ROWS, self.tile_bytes // (4 * call.key_count))
 
-    def over(self, run: Run) -> Iterator[tuple[slice, Iterator[tuple[slice, Tile]]]]:
-        """(rows, (heads, their logits) one tile after the other) of a run; a tile is the caller's until the next."""
+    def over(
+        self, run: Run, weights: Float[np.ndarray, " queries"] | None = None
+    ) -> Iterator[tuple[slice, Iterator[tuple[slice, Tile]]]]:
+        """(rows, (heads, their logits) one tile after the other) of a run; a tile is the caller's until the next.
+
+        Rows whose `weights` are all 0 are left out, as those of all queries but one where a rollout begins.
+        """
         for first in range(run.rows.start, run.rows.stop, self._height):
             rows = slice(first, min(first + self._height, run.rows.stop))
+            if weights is not None and not weights[rows].any():
+                continue
             bias = None if self._bias is None else self._bias.run(range(run.image, run.image + 1)).rows(rows)[0].float()
             yield rows, self._products(run.image, rows, bias)
 
