@@ -1,12 +1,14 @@
 """What is computed while the model runs equals what is computed afterwards, and leaves the model's output be."""
 
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import vitscope
 import vitscope.scope as scope_module
@@ -15,6 +17,8 @@ from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout, observing
 from vitscope.attention import recorder
 from vitscope.attention.kernels import compiled, reference
+from vitscope.attention.recorder import Recorder, Reducer
+from vitscope.attention.tap import Tap
 from vitscope.errors import CaptureError, NotFiniteError, VerificationError
 from vitscope.measures.arranged import places_of
 from vitscope.measures.needs import Needs
@@ -55,6 +59,26 @@ def test_the_models_output_is_its_own_but_for_rounding(toy):
     _, output = seen_of(toy, images, ALL)
     assert torch.equal(plain, toy.model(images))
     torch.testing.assert_close(output, plain, rtol=1e-5, atol=1e-5 * float(plain.abs().max()))
+
+
+@pytest.mark.parametrize("measures", [[Heatmaps(0)], [Entropy(), Heatmaps(0)]])
+def test_what_is_not_kept_takes_no_memory_that_outlives_its_layer(toy, measures):
+    first, second = (seen_of(toy, torch.randn(2, 3, 8, 12), measures)[0] for _ in range(2))
+    assert first.layers[1].queries is second.layers[1].queries
+    assert first.layers[1].keys.shape == second.layers[0].keys.shape
+
+
+def test_a_bias_of_which_nothing_is_asked_is_not_looked_at():
+    class Nothing(Reducer):
+        def wants(self, number):
+            return False
+
+    queries, mask = torch.randn(2, 3, 19, 5), torch.zeros(19, 19)
+    mask[7] = -torch.inf  # hides every key
+    for reducer, refused in ((Nothing(), nullcontext()), (Reducer(), pytest.raises(CaptureError, match="every key"))):
+        watched = Recorder(2, careful=False, reducer=reducer)
+        with torch.no_grad(), Tap(torch.nn.Identity(), watched), refused:
+            F.scaled_dot_product_attention(queries, queries, queries, mask)
 
 
 def test_what_no_measure_needs_is_not_kept(toy):
