@@ -86,7 +86,7 @@ class Look:
 
     @property
     def verification_error(self) -> float:
-        """The largest of the layers' verification errors, as a fraction of the values' magnitude."""
+        """The largest of the layers' verification errors, at most, as a fraction of the values' magnitude."""
         others = (*self.attention_seen.readings, *self.attention_seen.crossings)
         return max(call.error for call in (*self.attention_seen.layers, *(other.call for other in others)))
 

@@ -34,7 +34,7 @@ class Verification:
 class Comparison:
     """Recomputed rows beside those found, as numbers that are still on their device: reading them waits for it."""
 
-    numbers: Shaped[Tensor, "3"]  # largest difference, Σ A·|values|, and logit by absolute value
+    numbers: Shaped[Tensor, "3"]  # largest difference; of Σ A·|values| and |logit| the largest, or what is less
     keys: int
     found_in: torch.dtype
     softmax_in: torch.dtype  # of the model
