@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,11 +49,12 @@ def kill_and_wait(child):
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # left for PyTorch to find
 
 
-def load_by(monkeypatch, words):
-    """Go through the chunks of a loader that stops with these words."""
+def load_by(monkeypatch, error, before=lambda: None):
+    """Go through the chunks of a loader that stops with this error, after `before`."""
 
     def stopped(*given, **options):
-        raise RuntimeError(words)
+        before()
+        raise error
         yield
 
     monkeypatch.setattr("vitscope.surveys.loading.DataLoader", stopped)
@@ -92,13 +94,37 @@ def test_a_reader_that_dies_while_the_model_is_busy_is_told_at_the_next_chunk():
 )
 def test_what_else_goes_wrong_is_told_as_it_is(monkeypatch, words):
     with pytest.raises(RuntimeError) as told:
-        load_by(monkeypatch, words)
+        load_by(monkeypatch, RuntimeError(words))
     assert (type(told.value), str(told.value)) == (RuntimeError, words)
 
 
 def test_several_that_are_gone_are_told(monkeypatch):
     with pytest.raises(RunError, match=r"died \(DataLoader worker \(pid\(s\) 7, 11\) exited unexpectedly\); .*kept"):
-        load_by(monkeypatch, "DataLoader worker (pid(s) 7, 11) exited unexpectedly")
+        load_by(monkeypatch, RuntimeError("DataLoader worker (pid(s) 7, 11) exited unexpectedly"))
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "Connection reset by peer")])
+def test_a_reader_whose_socket_closes_before_its_death_is_told(monkeypatch, error):
+    def told(number, frame):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    def soon():
+        monkeypatch.setattr("vitscope.surveys.loading._TOLD_WITHIN", 60)
+        signal.signal(signal.SIGCHLD, told)
+        threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGCHLD]).start()
+
+    handler = signal.getsignal(signal.SIGCHLD)
+    try:
+        with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
+            load_by(monkeypatch, error, soon)
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+
+
+def test_a_socket_that_closes_is_told_where_no_death_is(monkeypatch):
+    monkeypatch.setattr("vitscope.surveys.loading._TOLD_WITHIN", 0)
+    with pytest.raises(RunError, match=rf"died \(EOFError: half a chunk\); {ADVICE}"):
+        load_by(monkeypatch, EOFError("half a chunk"))
 
 
 def ended(children):

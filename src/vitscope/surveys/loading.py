@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from vitscope.surveys.sources.presence import passing
 
 WAITS = (0.1, 0.4, 1.5)  # seconds before an image is read again, where what hindered it may pass
 _AHEAD = 2  # chunks that each worker holds ready
+_TOLD_WITHIN = 1.0  # seconds from the end of a worker's sockets to the signal of its death, at most
 _DIED = re.compile(r"DataLoader worker \(.*\) (is killed by signal|exited unexpectedly)")  # as PyTorch 2 says it
 
 
@@ -99,39 +100,60 @@ def chunks(
         for count in (plan.rows(shard).num_rows,)
         for start in range(0, count, size)
     ]
-    loader = DataLoader(
-        Chunks(source, plan, transform),
-        sampler=keys,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=_AHEAD if workers else None,
+    ready = iter(
+        DataLoader(
+            Chunks(source, plan, transform),
+            sampler=keys,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=_AHEAD if workers else None,
+        )
     )
-    died = ""
     try:
-        for chunk in loader:  # the loop alone holds the loader's iterator, which ends the workers with itself
+        while isinstance(chunk := _awaited(ready), Chunk):
             if chunk.stopped is not None:
                 raise SourceError(chunk.stopped)
             with _deaths_deferred():
                 yield chunk
-    except RuntimeError as error:
-        if not _DIED.match(str(error)):
-            raise
-        died = str(error).splitlines()[0]
-    if died:  # without the error, whose frames would keep the other workers
+        died = chunk
+    finally:
+        with _deaths_deferred():
+            del ready  # the last reference to the loader's iterator, which ends the workers with itself
+    if died is not None:
         raise RunError(
             f"a process that reads images died ({died}); finished shards are kept. Free memory, or use fewer workers "
             "(--workers 0 reads in the main process), and run it again"
         )
 
 
+def _awaited(ready: Iterator[Chunk]) -> Chunk | str | None:
+    """The next chunk; None after the last; where a worker died, the words for it.
+
+    No error, as its frames would keep the loader's iterator, and thereby the other workers.
+    """
+    try:
+        if _hears_of_deaths():
+            signal.raise_signal(signal.SIGCHLD)  # of those that were deferred
+        try:
+            return next(ready, None)
+        except (ConnectionError, EOFError) as error:  # of a dead worker's socket, which closes before the death is told
+            died = f"{type(error).__name__}: {error}"
+            time.sleep(_TOLD_WITHIN)  # cut short by PyTorch's handler, whose words say more
+    except RuntimeError as error:
+        if not _DIED.match(str(error)):
+            raise
+        died = str(error).splitlines()[0]
+    return died
+
+
 @contextmanager
 def _deaths_deferred() -> Generator[None]:
-    """A worker's death is told after the block, not amid it.
+    """A worker's death is told when the next chunk is awaited, not amid the block.
 
     PyTorch's handler of SIGCHLD raises at any line of the main thread, be it one that writes a shard, or one in C
     that makes another error of it. Without the handler, half a chunk of a dead worker would be awaited for ever.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+    if not _hears_of_deaths():
         yield
         return
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -139,7 +161,11 @@ def _deaths_deferred() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
-    signal.raise_signal(signal.SIGCHLD)
+
+
+def _hears_of_deaths() -> bool:
+    """Whether signals are handled here: in the main thread alone, and not on Windows."""
+    return threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD")
 
 
 def read_image(source: Source, row: Mapping[str, Any], transform: Transform | None) -> tuple[Read, Tensor | None]:
