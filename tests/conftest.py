@@ -7,6 +7,7 @@ from typing import Any, Literal, get_origin
 import pytest
 import torch
 from beartype import BeartypeConf, beartype
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -23,6 +24,9 @@ def check_shapes(function):
 
 
 install_import_hook("vitscope", "conftest.check_shapes")
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on full machines
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ def test_the_estimate_is_the_mean_over_images_that_are_all_different():
     assert state["count"] == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(images=st.sampled_from([4, 5, 11, 32]), shift=st.sampled_from([0.0, 3.0, 100.0]), seed=st.integers(0, 999))
 def test_the_measure_equals_the_plain_formula(images, shift, seed):
     layers = features(images, 3, 13, 29, seed=seed, shift=shift)
@@ -66,7 +66,7 @@ def test_features_far_from_zero_lose_nothing(dtype):
     np.testing.assert_allclose(CKA.state(far)["sum"], CKA.state(exact)["sum"], rtol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), scale=st.floats(1e-3, 1e3))
 def test_turns_scalings_and_shifts_change_nothing(seed, scale):
     x, y = features(9, 5, 7, seed=seed)

@@ -53,7 +53,7 @@ def test_cut_off_files(format):  # noqa: A002
 
 
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP"]), st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_damaged_files_never_raise_anything_else(format, data):  # noqa: A002
     damaged = bytearray(encoded(Image.fromarray(COLOUR), format))
     for _ in range(data.draw(st.integers(1, 4))):

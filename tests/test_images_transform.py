@@ -217,7 +217,7 @@ def test_placement_of_padding_reaches_outside():
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.floats(-50, 50), st.floats(-50, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_map_and_its_inverse(height, width, x, y):
     for ours in (transform(), transform().whole((7, 11))):
         place = ours.place((height, width))
@@ -228,7 +228,7 @@ def test_the_map_and_its_inverse(height, width, x, y):
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000), st.sampled_from([(16, 16), (14, 14), (8, 4), (1, 1)]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whole_keeps_area_and_multiples(height, width, multiple):
     found = whole_size((height, width), (224, 224), multiple)
     assert found[0] % multiple[0] == found[1] % multiple[1] == 0

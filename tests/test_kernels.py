@@ -176,7 +176,7 @@ def assert_statistics_close(found, expected, tolerance):
 
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shape=SHAPES)
 def test_row_statistics_equal_the_reference(body, dtype, tolerance, shape):
     call, places = draw(shape, dtype)
@@ -186,7 +186,7 @@ def test_row_statistics_equal_the_reference(body, dtype, tolerance, shape):
 
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shape=SHAPES)
 def test_output_and_statistics_together_equal_the_reference(body, dtype, tolerance, shape):
     call, places = draw(shape, dtype)
@@ -200,7 +200,7 @@ def test_output_and_statistics_together_equal_the_reference(body, dtype, toleran
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES[1:])
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shape=SHAPES)
 def test_statistics_and_fused_heads_equal_the_reference(body, dtype, tolerance, fusion, shape):
     call, places = draw(shape, dtype, square=True)
@@ -228,7 +228,7 @@ def test_fused_heads_are_kept_to_half_a_step_of_their_rows_largest(body):
 
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shape=SHAPES)
 def test_moments_equal_the_reference(body, dtype, tolerance, shape):
     call, places = draw(shape, dtype)
@@ -242,7 +242,7 @@ def test_moments_equal_the_reference(body, dtype, tolerance, shape):
 
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shape=SHAPES)
 def test_column_sums_equal_the_reference(body, dtype, tolerance, shape):
     call, _ = draw(shape, dtype)
@@ -253,7 +253,7 @@ def test_column_sums_equal_the_reference(body, dtype, tolerance, shape):
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shape=SHAPES, discard=st.sampled_from([0.0, 0.3, 0.9]), known=st.booleans())
 def test_rollout_kernels_equal_the_reference(body, dtype, tolerance, fusion, shape, discard, known):
     call, _ = draw(shape, dtype, square=True)
@@ -304,7 +304,7 @@ def test_hidden_keys_receive_nothing_at_all(body):
     assert (columns[..., ~hidden] > 0).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shape=SHAPES)
 def test_fused_matrix_equals_the_reference(shape):
     call, _ = draw(shape, torch.float64)

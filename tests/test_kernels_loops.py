@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -29,7 +29,6 @@ def test_the_exponential_of_nothing_is_nothing():
     assert (np.abs(exponentials(np.linspace(-90, -87, 997))) < 2e-38).all()
 
 
-@settings(deadline=None)  # the first compiles
 @given(row=arrays(np.float32, st.integers(1, 97), elements=st.floats(-88, 88, width=32) | st.just(-np.inf)))
 def test_the_largest_of_a_row(row):
     for one in (row, -np.abs(row)):

@@ -115,7 +115,7 @@ def test_published_formulas_give_the_same_distances():
     np.testing.assert_allclose(found[0], walmer)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 999), rescale=st.booleans())
 def test_distance_properties(seed, rescale):
     grid = (3, 5)
@@ -189,7 +189,7 @@ def test_rollout_starts_from_the_models_own_readout():
     np.testing.assert_allclose(pooled, (row @ dense).reshape(2, 3, 5), rtol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 999),
     fusion=st.sampled_from(["mean", "max", "min"]),
@@ -256,7 +256,7 @@ def test_queries_that_do_not_exist_are_named(layer, query, message):
         vitscope.Heatmaps(layer, query).measure(seen)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     mass=st.floats(0, 1),
     values=st.lists(st.floats(0, 1, allow_subnormal=False), min_size=6, max_size=6),

@@ -98,7 +98,7 @@ def test_streamed_moments_equal_the_dense_function(unit):
 
 
 @pytest.mark.parametrize(("body", "dtype", "tolerance"), BODIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     prefixes=st.sampled_from([(0, 0), (2, 2), (5, 2), (0, 3)]),
     queries=st.sampled_from([1, 11, 77]),
@@ -129,7 +129,7 @@ def test_narrow_attention_far_from_the_middle_is_exact_in_float32(monkeypatch):
     np.testing.assert_allclose(Moments().measure(seen)[0, 0, 0], expected, rtol=1e-4, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999))
 def test_flips_turn_offsets_round_and_pixels_scale_everything(seed):
     grid = (3, 5)

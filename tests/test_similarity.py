@@ -99,7 +99,7 @@ def test_rows_that_are_far_apart_are_exact_in_float32(ratio):
     assert found == pytest.approx(expected, rel=3e-7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 999), sharpness=st.sampled_from([1e-4, 0.1, 3, 100]))
 def test_it_is_a_metric_whatever_the_order_of_the_tokens(seed, sharpness):
     call = random_call(1, 5, 16, 7, sharpness=sharpness, seed=seed, dtype=torch.float32)
@@ -120,7 +120,7 @@ def test_it_is_a_metric_whatever_the_order_of_the_tokens(seed, sharpness):
     ("body", "dtype", "tolerance"), [(tiled, torch.float64, 1e-7), (compiled, torch.float16, 1e-5)]
 )
 @pytest.mark.parametrize("tile", [1, 3000, 2**20])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     heads=st.sampled_from([1, 2, 5]),
     windows=st.sampled_from([1, 3]),

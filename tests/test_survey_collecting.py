@@ -82,7 +82,7 @@ def splits(draw):
 
 
 @given(splits())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_split_and_no_order_matters(split):
     results = [shard(images, batches) for images, batches in split]
     states = merged(result.states for result in results)

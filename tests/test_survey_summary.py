@@ -106,7 +106,7 @@ def test_images_are_drawn_whole():
     assert column.overall.high - column.overall.low == pytest.approx(column.heads.high[0, 0] - column.heads.low[0, 0])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(order=st.permutations(range(63)), size=st.integers(1, 700))
 def test_neither_order_nor_pieces_matter(order, size):
     expected = summarize(in_pieces(UNEVEN), replicates=100)

@@ -63,7 +63,7 @@ CALLS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(shape=CALLS, prefix=st.sampled_from([0, 1]))
 def test_what_is_read_back_is_pythons_own_within_the_tolerance(shape, prefix):
     call = random_call(images=1, **shape)

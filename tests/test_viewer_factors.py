@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls import random_call
@@ -25,7 +25,6 @@ def product_of(integers: Integers) -> torch.Tensor:
     return torch.einsum("hc,hqc,hkc->hqk", integers.steps.double(), queries, keys)
 
 
-@settings(deadline=None)
 @given(tokens=st.sampled_from([5, 11, 29]), dim=st.sampled_from([2, 7, 13]), seed=st.integers(0, 1000))
 def test_factors_multiply_to_the_logits(tokens, dim, seed):
     queries, keys = operands(tokens, dim, seed)
@@ -42,7 +41,6 @@ def test_the_first_columns_carry_most():
     torch.testing.assert_close(sizes, torch.linalg.svdvals(queries @ keys.mT)[:, :13])
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([1e-6, 1.0, 1e6]))
 def test_integers_are_within_half_a_step_of_every_column(seed, scale):
     queries, keys = operands(seed=seed)
