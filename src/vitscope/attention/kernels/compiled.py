@@ -54,24 +54,28 @@ def attend(
     whole: bool = True,
 ) -> tuple[Float[Tensor, "images heads queries features"], RowStatistics, FusedMatrix | None]:
     """The attention's own output, its statistics and, if asked for, the heads fused, from the same products."""
-    shape = (call.images, call.query_count, call.heads, values.shape[-1])
-    # heads of a token lie side by side, as models join them next
-    output = torch.empty(shape, dtype=torch.float32, device="cpu").transpose(1, 2)
+    output = _Output(values, call.query_count)
     matrix = None if fusion is None else FusedMatrix.empty(call)
-    found = _Pass(call, places, fusion=fusion or "mean", matrix=matrix, output=_Output(values, output)).run()
-    return output, found, matrix
+    found = _Pass(call, places, fusion=fusion or "mean", matrix=matrix, output=output).run()
+    return output.whole, found, matrix
 
 
 class _Output:
-    """Weights times values (images, heads, keys, features), a tile at a time, into `output`."""
+    """Weights times values (images, heads, keys, features), a tile at a time: `whole` in the end."""
 
-    def __init__(self, values: Tensor, output: Tensor) -> None:
-        self._output, self._single = output, onednn_is_quicker()
+    whole: Float[Tensor, "images heads queries features"]
+
+    def __init__(self, values: Tensor, queries: int) -> None:
+        images, heads, _, features = values.shape
+        # heads of a token lie side by side, as models join them next
+        tokens = torch.empty(images, queries, heads, features, dtype=torch.float32, device="cpu")
+        self._tokens, self.whole = tokens.numpy(), tokens.transpose(1, 2)
+        self._single = onednn_is_quicker()
         self._values = values.float().transpose(-2, -1).contiguous() if self._single else values.float()
 
     def multiply(self, image: int, rows: slice, heads: slice, tile: Tile) -> None:
         """Each row of the tile may be some number of times too large, until `divide`."""
-        weights, out, values = torch.from_numpy(tile), self._output[image, heads, rows], self._values[image, heads]
+        weights, out, values = torch.from_numpy(tile), self.whole[image, heads, rows], self._values[image, heads]
         if self._single:
             for i in range(len(out)):
                 out[i] = times_transposed(weights[i], values[i])
@@ -79,7 +83,7 @@ class _Output:
             product_into(out, weights, values)
 
     def divide(self, image: int, rows: slice, totals: Float[np.ndarray, "heads rows"]) -> None:
-        self._output[image, :, rows] /= torch.from_numpy(totals)[..., None]
+        loops.divide(self._tokens[image, rows], totals)
 
 
 class _Pass:
@@ -99,7 +103,8 @@ class _Pass:
     ) -> None:
         self._call, self._places = call, places
         self._fusion: Fusion = fusion
-        self._matrix, self._output = matrix, output
+        self._output = output
+        self._matrix = None if matrix is None else _arrays(matrix)
         self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
         self._queries = places.queries.float().numpy()  # (patch queries, 2)
@@ -167,9 +172,13 @@ class _Fused:
         self._rows = rows
         self.parts = (_CODES[fusion], np.float32(1 / call.heads), self.tile)
 
-    def keep(self, matrix: FusedMatrix, image: int) -> None:
-        parts = (matrix.levels, matrix.steps, matrix.sums)
-        loops.store(self.tile, *(part[image, self._rows].numpy() for part in parts))
+    def keep(self, matrix: tuple[np.ndarray, ...], image: int) -> None:
+        loops.store(self.tile, *(part[image, self._rows] for part in matrix))
+
+
+def _arrays(matrix: FusedMatrix) -> tuple[np.ndarray, ...]:
+    """The matrix's own memory, as `loops.store` fills it."""
+    return matrix.levels.numpy(), matrix.steps.numpy(), matrix.sums.numpy()
 
 
 def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:

@@ -176,6 +176,17 @@ def _add_row(logits, largest, prefix, away, means, prefix_mass):
 
 @_loop
 @no_type_check
+def divide(outputs, totals):
+    """Divide `outputs` (rows, heads, features) by `totals` (heads, rows)."""
+    for r in range(outputs.shape[0]):
+        for h in range(outputs.shape[1]):
+            output, inverse = outputs[r, h], _float(1) / totals[h, r]
+            for f in range(output.shape[0]):
+                output[f] *= inverse
+
+
+@_loop
+@no_type_check
 def normalise(logits, normalisers):
     """ln Σ_k exp(logit) of each row into `normalisers` (heads, rows)."""
     for h in range(logits.shape[0]):
