@@ -67,6 +67,37 @@ def test_failures_are_told_and_the_others_go_on(bundled, tmp_path):
         list(bundled.measure(given, [Entropy()]))
 
 
+def test_a_batch_given_as_one_tensor_is_shown_in_place(monkeypatch):
+    scope = vitscope.wrap(ToyViT().eval())
+    images = torch.randn(7, 3, 8, 12)
+    one_by_one = [values[Entropy()] for _, values in scope.measure(list(images), [Entropy()], batch_size=3)]
+    places = []
+    real = scope_module.observe
+
+    def observe(loaded, images, *others, **choices):
+        places.append(images.data_ptr())
+        return real(loaded, images, *others, **choices)
+
+    monkeypatch.setattr(scope_module, "observe", observe)
+    found = [values[Entropy()] for _, values in scope.measure(images, [Entropy()], batch_size=3)]
+    assert places == [images[i].data_ptr() for i in (0, 3, 6)]
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-6)
+
+
+def test_of_a_batch_given_as_one_tensor_a_failure_is_told_by_its_number(bundled):
+    images = torch.zeros(7, 3, 64, 64)
+    images[4, 2, 11, 13] = torch.nan
+    failures = []
+    options = {"batch_size": 3, "on_failure": lambda name, error: failures.append((name, str(error)))}
+    assert len(list(bundled.measure(images, [Entropy()], **options))) == 6
+    assert failures == [("image 5", "the tensor holds NaN or infinity; expected preprocessed pixels")]
+    with pytest.raises(ImageError, match="NaN or infinity"):
+        list(bundled.measure(images, [Entropy()]))
+    failures.clear()
+    assert list(bundled.measure(torch.zeros(2, 4, 64, 64), [Entropy()], **options)) == []
+    assert [name for name, _ in failures] == ["image 1", "image 2"]
+
+
 @pytest.mark.parametrize("image", ["photo.jpg", b"bytes", np.zeros((4, 5, 3), np.uint8)])
 def test_one_image_is_not_taken_for_many(bundled, image):
     with pytest.raises(ArgumentError, match="one image was given; expected an iterable"):

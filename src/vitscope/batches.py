@@ -1,10 +1,12 @@
 """Many images made ready, in runs that fit into one forward pass."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from os import PathLike, fsdecode
 from typing import Any, cast
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -15,17 +17,44 @@ from vitscope.images.transform import Transform
 from vitscope.showing import preprocessed, show
 
 OnFailure = Callable[[str, VitscopeError], None]
+_TENSOR = "tensor"  # the id of an image that was given as one
+
+
+Batch = tuple[list[str], Tensor]
+"""The images' ids, and the images (images, 3, height, width)."""
 
 
 def batches(
     images: Iterable[Any], transform: Transform | None, batch_size: int, on_failure: OnFailure | None
-) -> Iterator[list[tuple[str, Tensor]]]:
-    """Runs of up to `batch_size` consecutive images of one input size: (image id, (3, height, width))."""
-    batch: list[tuple[str, Tensor]] = []
-    for index, item in enumerate(images):
+) -> Iterator[Batch]:
+    """Runs of up to `batch_size` consecutive images of one input size."""
+    if not isinstance(images, Tensor) or images.dim() != 4:
+        yield from _gathered(enumerate(images), transform, batch_size, on_failure)
+        return
+    for first, part in zip(count(0, batch_size), images.split(batch_size), strict=False):
+        if _is_ready(part, waits=on_failure is not None):
+            yield [_TENSOR] * len(part), part  # in place
+        else:  # which of them it is, is told there
+            yield from _gathered(enumerate(part, first), transform, batch_size, on_failure)
+
+
+def _is_ready(images: Tensor, *, waits: bool) -> bool:
+    try:
+        return preprocessed(images, waits=waits) is not None
+    except ImageError:
+        return False
+
+
+def _gathered(
+    items: Iterable[tuple[int, Any]], transform: Transform | None, batch_size: int, on_failure: OnFailure | None
+) -> Iterator[Batch]:
+    """Numbered images, one by one."""
+    names: list[str] = []
+    tensors: list[Tensor] = []
+    for index, item in items:
         image_id, image = _identified(item)
         try:
-            tensor, name = preprocessed(image, waits=on_failure is not None), "tensor"
+            tensor, name = preprocessed(image, waits=on_failure is not None), _TENSOR
             if tensor is None:
                 tensor, shown = show(image, transform)
                 name = shown[0].name
@@ -36,12 +65,17 @@ def batches(
                 raise
             on_failure(image_id or _name_of(image) or f"image {index + 1}", error)
             continue
-        if batch and (len(batch) == batch_size or batch[-1][1].shape != tensor.shape[1:]):
-            yield batch
-            batch = []
-        batch.append((image_id or name, tensor[0]))
-    if batch:
-        yield batch
+        if tensors and (len(tensors) == batch_size or tensors[-1].shape != tensor.shape):
+            yield names, _joined(tensors)
+            names, tensors = [], []
+        names.append(image_id or name)
+        tensors.append(tensor)
+    if tensors:
+        yield names, _joined(tensors)
+
+
+def _joined(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
 def is_many(images: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vitscope.batches import OnFailure, batches, is_many
+from vitscope.batches import Batch, OnFailure, batches, is_many
 from vitscope.errors import ArgumentError, CaptureError, NotFiniteError
 from vitscope.images.transform import Transform
 from vitscope.layout import LayoutHints
@@ -142,15 +142,14 @@ class Scope:
         return self._measure(batches(images, self.transform, batch_size, on_failure), batch_size, wanted, limit_bytes)
 
     def _measure(
-        self, runs: Iterable[list[tuple[str, Tensor]]], batch_size: int, wanted: list[Measure], limit_bytes: int
+        self, runs: Iterable[Batch], batch_size: int, wanted: list[Measure], limit_bytes: int
     ) -> Iterator[tuple[str, dict[Measure, np.ndarray]]]:
         see = self.observer(wanted, batch_size=batch_size, limit_bytes=limit_bytes)
-        for run in runs:
-            images = run[0][1][None] if len(run) == 1 else torch.stack([image for _, image in run])
-            seen = see(images)  # (images, 3, height, width)
+        for ids, images in runs:
+            seen = see(images)
             values = {measure: measure.measure(seen) for measure in wanted}
             del seen  # before the next images are looked at
-            for i, (image_id, _) in enumerate(run):
+            for i, image_id in enumerate(ids):
                 yield image_id, {measure: array[i] for measure, array in values.items()}
 
     def observer(
