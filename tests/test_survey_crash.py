@@ -147,7 +147,7 @@ def test_stopped_by_a_signal(tmp_path, undisturbed, number):
     process = start("fill", tmp_path / "run", "--pause", 0.2, "--log", tmp_path / "log")
     wait_for(process, "shard 2")
     process.send_signal(number)
-    said, complaint = process.communicate(timeout=5)
+    said, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
     assert json.loads(said.splitlines()[-1]) == {"closed": True}
     assert not list((tmp_path / "run").glob(".draft-*"))

@@ -38,6 +38,38 @@ def test_a_plain_model_is_proven(spelling):
     assert found.readout == "cls"
 
 
+class Dealt(ToyViT):
+    """Its patches come in another order each time; counts the images that it is shown."""
+
+    shown, dealt = 0, False
+
+    def forward(self, images):
+        self.shown += len(images)
+        x = self.patch_embed(images).flatten(2).transpose(1, 2)
+        if self.dealt:
+            x = x[:, torch.randperm(x.shape[1])]
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            x = x + layer(norm(x))
+        return self.head(x[:, 0])
+
+
+def test_patches_dealt_at_random_are_refused():
+    model = Dealt()
+    assert traced(model).plain
+    model.dealt = True
+    with pytest.raises(CaptureError, match=r"'layers\.0': its tokens change from one forward pass to the next"):
+        traced(model)
+
+
+@pytest.mark.parametrize(("size", "bits"), [((12, 20), 5), ((44, 52), 8)])
+def test_a_plain_model_is_proven_by_few_images(size, bits):
+    model = Dealt()
+    assert traced(model, size).layout.tokens.bit_length() == bits
+    # the same twice, a blank pair, a pair for every two bits, two pairs for branches, one for what is read
+    assert model.shown == 2 + 2 + 2 * -(-bits // 2) + 4 + 2
+
+
 @pytest.mark.parametrize("layer", [0, 1])
 def test_permuted_tokens_are_placed_where_they_stand(layer):
     model, images = ToyViT(permute_before=layer).eval(), torch.randn(2, 3, 12, 20)

@@ -10,6 +10,7 @@ happened to tokens or outputs on the way. Prefix tokens have codes as rows alone
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,15 @@ class PlainCall:
         """Whether it can be the same call of another run."""
         sizes, others = ((p.name, p.queries.tokens, p.keys.tokens) for p in (self, other))
         return sizes == others
+
+
+@dataclass(frozen=True, eq=False)
+class PlainModel:
+    """What was proven of a model whose layout is plain."""
+
+    layout: Layout
+    calls: list[tuple[PlainCall, bool]]  # each, and whether it is between places or else reads out
+    blank: Any  # its output for blank pictures, with attention off
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,20 +97,18 @@ def _print_of(event: AttentionEvent) -> PlainCall:
     return PlainCall(event.name, heads, width, event.own_rows is not None, queries, keys)
 
 
-def prove_plain(subject: Subject, hints: LayoutHints) -> tuple[Layout, list[tuple[PlainCall, bool]]] | None:
-    """The layout, and of each call whether it is between places or else reads out; None if the model is not plain.
-
-    Raises LayoutError where the model attends in some runs only.
-    """
+def prove_plain(subject: Subject, hints: LayoutHints) -> PlainModel | None:
+    """The layout of every call; None if the model is not plain."""
     blank: list[PlainCall] = []
     try:
         nothing = np.zeros((IMAGES, 0), bool)
-        subject.run(subject.blank(IMAGES), _Answer(lambda _, call: blank.append(call), nothing))
+        output = subject.run(subject.blank(IMAGES), _Answer(lambda _, call: blank.append(call), nothing))
         if not blank:
             return None
         layout = fit_layout(blank[0].queries.tokens, subject.image_size, hints)
         codes = _read_codes(subject, layout, blank)
-        return layout, [(call, _between(found, layout)) for call, found in zip(blank, codes, strict=True)]
+        calls = [(call, _between(found, layout)) for call, found in zip(blank, codes, strict=True)]
+        return PlainModel(layout, calls, output)
     except (_UnlikeError, LayoutError):
         return None
 

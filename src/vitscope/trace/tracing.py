@@ -1,7 +1,7 @@
 """What a model's attentions are and where their tokens stand, and what it reads its answer from."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -92,8 +92,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     if plain is None:
         calls = tuple(_traced(call, one) for call, one in name_own(subject, place(subject, hints), hints))
     else:
-        layout, found = plain
-        calls = tuple(_plain_call(call, layout, is_layer=between) for call, between in found)
+        calls = tuple(_plain_call(call, plain.layout, is_layer=between) for call, between in plain.calls)
     if not calls:
         raise NoAttentionError(_NOTHING_SEEN)
     calls = _named_by_all(calls)
@@ -113,7 +112,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     traced = replace(traced, branching=find_branch(subject, links, traced.layout if traced.plain else None))
     if not traced.plain:
         traced = replace(traced, calls=_without_astray(subject, calls))
-    return _with_readout(subject, traced, hints)
+    return _with_readout(subject, traced, hints, None if plain is None else plain.blank)
 
 
 def _counted(calls: tuple[TracedCall, ...]) -> str:
@@ -127,8 +126,8 @@ def _require_same_each_time(subject: Subject) -> None:
     """Raise CaptureError if what is attended to is drawn at random in each forward pass."""
     runs: list[list[Print]] = [[], []]
     for seed, found in enumerate(runs):
-        pictures = noise((IMAGES, 3, *subject.image_size), subject.like)
-        subject.run(pictures, SwitchOff(lambda _, call, found=found: found.append(call)), seed)
+        picture = noise((1, 3, *subject.image_size), subject.like)
+        subject.run(picture, SwitchOff(lambda _, call, found=found: found.append(call)), seed)
     for one, other in zip(*runs, strict=False):
         sides = zip(one.sides, other.sides, strict=True)
         if not one.resembles(other) or any(a is not None and b is not None and a.differs(b).any() for a, b in sides):
@@ -231,8 +230,8 @@ def _without_astray(subject: Subject, calls: tuple[TracedCall, ...]) -> tuple[Tr
     return tuple(replace(call, refusal=astray.get(number, call.refusal)) for number, call in enumerate(calls))
 
 
-def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Traced:
-    """Complete `traced` by what the answer follows."""
+def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints, blank: Any) -> Traced:
+    """Complete `traced` by what the answer follows; `blank` is the output for blank pictures, where it is known."""
     last = max(i for i, call in enumerate(traced.calls) if call.is_layer)
     calls = tuple(
         replace(call, reads_out=True) if i > last and call.kind in READS_OUT else call
@@ -240,7 +239,7 @@ def _with_readout(subject: Subject, traced: Traced, hints: LayoutHints) -> Trace
     )
     if calls[last].is_only:
         return replace(traced, readout="cls" if calls[last].kind == "class" else "pool")
-    output = subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None))
+    output = subject.run(subject.blank(IMAGES), SwitchOff(lambda _, call: None)) if blank is None else blank
     answer = find_answer(output)
     reads = [i for i, call in enumerate(calls) if call.reads_out]
     reading = _placed(calls, reads[-1]) if reads else None
