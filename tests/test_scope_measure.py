@@ -70,7 +70,7 @@ def test_failures_are_told_and_the_others_go_on(bundled, tmp_path):
 def test_a_batch_given_as_one_tensor_is_shown_in_place(monkeypatch):
     scope = vitscope.wrap(ToyViT().eval())
     images = torch.randn(7, 3, 8, 12)
-    one_by_one = [values[Entropy()] for _, values in scope.measure(list(images), [Entropy()], batch_size=3)]
+    as_a_list = [values[Entropy()] for _, values in scope.measure(list(images), [Entropy()], batch_size=3)]
     places = []
     real = scope_module.observe
 
@@ -81,15 +81,28 @@ def test_a_batch_given_as_one_tensor_is_shown_in_place(monkeypatch):
     monkeypatch.setattr(scope_module, "observe", observe)
     found = [values[Entropy()] for _, values in scope.measure(images, [Entropy()], batch_size=3)]
     assert places == [images[i].data_ptr() for i in (0, 3, 6)]
-    np.testing.assert_allclose(found, one_by_one, rtol=1e-6)
+    np.testing.assert_allclose(found, as_a_list, rtol=1e-6)
+
+
+def test_a_batch_may_lie_in_steps():
+    class Viewing(ToyViT):
+        def forward(self, images):
+            return super().forward(images.view(-1).view(images.shape))
+
+    scope = vitscope.wrap(Viewing().eval())
+    images = torch.randn(7, 8, 12, 3).permute(0, 3, 1, 2)
+    assert len(list(scope.measure(images, [Entropy()], batch_size=3))) == 7
 
 
 def test_of_a_batch_given_as_one_tensor_a_failure_is_told_by_its_number(bundled):
-    images = torch.zeros(7, 3, 64, 64)
+    images = torch.randn(7, 3, 64, 64)
     images[4, 2, 11, 13] = torch.nan
     failures = []
     options = {"batch_size": 3, "on_failure": lambda name, error: failures.append((name, str(error)))}
-    assert len(list(bundled.measure(images, [Entropy()], **options))) == 6
+    found = [values[Entropy()] for _, values in bundled.measure(images, [Entropy()], **options)]
+    others = [values[Entropy()] for _, values in bundled.measure(images[[0, 1, 2, 3, 5, 6]], [Entropy()])]
+    np.testing.assert_allclose(found, others, rtol=1e-4)
+    assert len({value.tobytes() for value in found}) == 6
     assert failures == [("image 5", "the tensor holds NaN or infinity; expected preprocessed pixels")]
     with pytest.raises(ImageError, match="NaN or infinity"):
         list(bundled.measure(images, [Entropy()]))

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import vitscope
 from survey_images import pixels
 from vitscope.errors import RunError
-from vitscope.surveys.loading import chunks
+from vitscope.surveys.loading import Chunk, chunks
 from vitscope.surveys.planning import plan_survey
 from vitscope.surveys.sources.opening import open_source
 from vitscope.surveys.sources.python import MappingSource
@@ -101,6 +102,44 @@ def test_what_else_goes_wrong_is_told_as_it_is(monkeypatch, words):
 def test_several_that_are_gone_are_told(monkeypatch):
     with pytest.raises(RunError, match=r"died \(DataLoader worker \(pid\(s\) 7, 11\) exited unexpectedly\); .*kept"):
         load_by(monkeypatch, RuntimeError("DataLoader worker (pid(s) 7, 11) exited unexpectedly"))
+
+
+def test_a_reader_that_dies_while_the_others_are_started_is_told(monkeypatch):
+    class Starting:
+        def __init__(self, *given, **options):
+            pass
+
+        def __iter__(self):
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", Starting)
+    source = open_source({name: pixels(int(name)) for name in NAMES})
+    with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
+        list(chunks(source, plan_survey(source, shard_size=5), None, range(3), size=2, workers=2))
+
+
+def test_a_death_that_is_told_between_two_chunks(monkeypatch):
+    def told(number, frame):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    def deferred():
+        signals, moments[:] = moments[:], []
+        for number in signals:
+            signal.raise_signal(number)
+        return nullcontext()
+
+    moments = [signal.SIGCHLD]  # the first alone
+    monkeypatch.setattr("vitscope.surveys.loading._deaths_deferred", deferred)
+    monkeypatch.setattr("vitscope.surveys.loading._hears_of_deaths", lambda: False)
+    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", lambda *given, **options: [Chunk(0, 0, last=False)])
+    source = open_source({name: pixels(int(name)) for name in NAMES})
+    handler = signal.signal(signal.SIGCHLD, told)
+    try:
+        with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
+            list(chunks(source, plan_survey(source, shard_size=5), None, range(3), size=2, workers=2))
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+    assert not moments
 
 
 @pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "Connection reset by peer")])

@@ -62,12 +62,20 @@ def test_patches_dealt_at_random_are_refused():
         traced(model)
 
 
+def test_images_dealt_at_random_are_refused():
+    def dealt(model, images):
+        return model(images[torch.randperm(len(images))])
+
+    with pytest.raises(CaptureError, match=r"'layers\.0': its tokens change from one forward pass to the next"):
+        trace(ToyViT().eval(), dealt, (12, 20), HINTS, torch.zeros(()))
+
+
 @pytest.mark.parametrize(("size", "bits"), [((12, 20), 5), ((44, 52), 8)])
 def test_a_plain_model_is_proven_by_few_images(size, bits):
     model = Dealt()
     assert traced(model, size).layout.tokens.bit_length() == bits
-    # the same twice, a blank pair, a pair for every two bits, two pairs for branches, one for what is read
-    assert model.shown == 2 + 2 + 2 * -(-bits // 2) + 4 + 2
+    # a pair twice, a blank pair, a pair for every two bits, two pairs for branches, one for what is read
+    assert model.shown == 4 + 2 + 2 * -(-bits // 2) + 4 + 2
 
 
 @pytest.mark.parametrize("layer", [0, 1])

@@ -33,16 +33,17 @@ def batches(
         return
     for first, part in zip(count(0, batch_size), images.split(batch_size), strict=False):
         if _is_ready(part, waits=on_failure is not None):
-            yield [_TENSOR] * len(part), part  # in place
+            yield [_TENSOR] * len(part), part.contiguous()  # in place, unless its numbers lie in steps
         else:  # which of them it is, is told there
             yield from _gathered(enumerate(part, first), transform, batch_size, on_failure)
 
 
 def _is_ready(images: Tensor, *, waits: bool) -> bool:
     try:
-        return preprocessed(images, waits=waits) is not None
+        preprocessed(images, waits=waits)
     except ImageError:
         return False
+    return True
 
 
 def _gathered(

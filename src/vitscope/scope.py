@@ -126,7 +126,8 @@ class Scope:
         """Measure many images, keeping of the batch in hand only what the measures need, as `plan` tells.
 
         `images` yields single images as `look` takes them, or (image id, image) pairs; ids default to
-        the pictures' names. Yields (image id, {measure: array}), the arrays without the images axis, in
+        the pictures' names. Of one float tensor (images, 3, height, width) the model gets parts in place, as
+        `look` gives it the whole. Yields (image id, {measure: array}), the arrays without the images axis, in
         the order of the input. `limit_bytes` bounds what grows with N², as in `look`, and the fused heads
         that a rollout may store instead of computing them again. An image that cannot be read raises its
         error, or, with `on_failure`, is reported there as (image id, error) and left out; what the model

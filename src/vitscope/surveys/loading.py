@@ -100,26 +100,32 @@ def chunks(
         for count in (plan.rows(shard).num_rows,)
         for start in range(0, count, size)
     ]
-    ready = iter(
-        DataLoader(
-            Chunks(source, plan, transform),
-            sampler=keys,
-            batch_size=None,
-            num_workers=workers,
-            prefetch_factor=_AHEAD if workers else None,
-        )
-    )
+    ready: Iterator[Chunk] | None = None
+    died: str | None = None
     try:
+        ready = iter(
+            DataLoader(
+                Chunks(source, plan, transform),
+                sampler=keys,
+                batch_size=None,
+                num_workers=workers,
+                prefetch_factor=_AHEAD if workers else None,
+            )
+        )
         while isinstance(chunk := _awaited(ready), Chunk):
             if chunk.stopped is not None:
                 raise SourceError(chunk.stopped)
             with _deaths_deferred():
                 yield chunk
         died = chunk
+    except RuntimeError as error:  # of PyTorch's handler, wherever the signal fell
+        if not _DIED.match(str(error)):
+            raise
+        died = str(error).splitlines()[0]
     finally:
         with _deaths_deferred():
-            del ready  # the last reference to the loader's iterator, which ends the workers with itself
-    if died is not None:
+            ready = None  # the last reference to the loader's iterator, which ends the workers with itself
+    if died is not None:  # without the error, whose frames would keep the other workers
         raise RunError(
             f"a process that reads images died ({died}); finished shards are kept. Free memory, or use fewer workers "
             "(--workers 0 reads in the main process), and run it again"
@@ -127,22 +133,17 @@ def chunks(
 
 
 def _awaited(ready: Iterator[Chunk]) -> Chunk | str | None:
-    """The next chunk; None after the last; where a worker died, the words for it.
+    """The next chunk; None after the last; words for a worker's death that PyTorch does not tell.
 
-    No error, as its frames would keep the loader's iterator, and thereby the other workers.
+    What PyTorch tells of a death, by now or while this waits, it raises.
     """
+    if _hears_of_deaths():
+        signal.raise_signal(signal.SIGCHLD)  # of those that were deferred
     try:
-        if _hears_of_deaths():
-            signal.raise_signal(signal.SIGCHLD)  # of those that were deferred
-        try:
-            return next(ready, None)
-        except (ConnectionError, EOFError) as error:  # of a dead worker's socket, which closes before the death is told
-            died = f"{type(error).__name__}: {error}"
-            time.sleep(_TOLD_WITHIN)  # cut short by PyTorch's handler, whose words say more
-    except RuntimeError as error:
-        if not _DIED.match(str(error)):
-            raise
-        died = str(error).splitlines()[0]
+        return next(ready, None)
+    except (ConnectionError, EOFError) as error:  # of a dead worker's socket, which closes before the death is told
+        died = f"{type(error).__name__}: {error}"
+        time.sleep(_TOLD_WITHIN)  # cut short by PyTorch's handler, whose words say more
     return died
 
 

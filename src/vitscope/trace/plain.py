@@ -98,7 +98,7 @@ def _print_of(event: AttentionEvent) -> PlainCall:
 
 
 def prove_plain(subject: Subject, hints: LayoutHints) -> PlainModel | None:
-    """The layout of every call; None if the model is not plain."""
+    """What is proven of the model; None if it is not plain."""
     blank: list[PlainCall] = []
     try:
         nothing = np.zeros((IMAGES, 0), bool)

@@ -126,8 +126,8 @@ def _require_same_each_time(subject: Subject) -> None:
     """Raise CaptureError if what is attended to is drawn at random in each forward pass."""
     runs: list[list[Print]] = [[], []]
     for seed, found in enumerate(runs):
-        picture = noise((1, 3, *subject.image_size), subject.like)
-        subject.run(picture, SwitchOff(lambda _, call, found=found: found.append(call)), seed)
+        pictures = noise((IMAGES, 3, *subject.image_size), subject.like)
+        subject.run(pictures, SwitchOff(lambda _, call, found=found: found.append(call)), seed)
     for one, other in zip(*runs, strict=False):
         sides = zip(one.sides, other.sides, strict=True)
         if not one.resembles(other) or any(a is not None and b is not None and a.differs(b).any() for a, b in sides):
