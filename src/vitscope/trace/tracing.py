@@ -87,9 +87,9 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise NoAttentionError(_NOTHING_SEEN)  # it may also refuse other numbers of images than it was traced with
     subject = Subject(model, forward, image_size, like)
-    _require_same_each_time(subject)
     plain = prove_plain(subject, hints)
     if plain is None:
+        _require_same_each_time(subject)
         calls = tuple(_traced(call, one) for call, one in name_own(subject, place(subject, hints), hints))
     else:
         calls = tuple(_plain_call(call, plain.layout, is_layer=between) for call, between in plain.calls)
