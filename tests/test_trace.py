@@ -74,8 +74,8 @@ def test_images_dealt_at_random_are_refused():
 def test_a_plain_model_is_proven_by_few_images(size, bits):
     model = Dealt()
     assert traced(model, size).layout.tokens.bit_length() == bits
-    # a blank pair, a pair for every two bits, two pairs for branches, one for what is read
-    assert model.shown == 2 + 2 * -(-bits // 2) + 4 + 2
+    # a blank pair, one for every two bits, one for branches, one for what is read
+    assert model.shown == 2 + 2 * -(-bits // 2) + 2 + 2
 
 
 @pytest.mark.parametrize("layer", [0, 1])

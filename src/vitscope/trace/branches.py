@@ -1,6 +1,6 @@
 """Whether layers follow one another, each from the output of the one before and nothing else, found by experiment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,12 +10,16 @@ from vitscope.attention.axes import Axes
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.layout import Layout
 from vitscope.trace.fingerprint import fingerprint
+from vitscope.trace.plain import PlainCall, PlainModel, plain_call
 from vitscope.trace.readout import find_answer
 from vitscope.trace.run import Subject, given
 from vitscope.trace.sides import IMAGES, Print, print_of
 from vitscope.trace.still import Still
 
 _LOUD = 10.0  # deviation of the noise: scaled layers let little of it through
+
+
+_Seen = Print | PlainCall
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _Trial:
             chosen[self.image] = True
         return chosen.reshape(-1, queries)
 
-    def answered(self, now: Print, before: Print, axes: Axes) -> bool:
+    def answered(self, now: _Seen, before: _Seen, axes: Axes) -> bool:
         """Whether another call answers to it."""
         for one, other in zip(now.sides, before.sides, strict=True):
             if one is not None and other is not None:
@@ -57,16 +61,19 @@ class _Trial:
 
 
 class _DisturbOutputs(Observer):
-    """Answers with zeros, but for the noise of the trials; keeps the print of every call."""
+    """Answers with zeros, but for the noise of the trials; keeps what `look` tells of every call."""
 
-    def __init__(self, axes: Sequence[Axes], trials: Sequence[_Trial]) -> None:
+    def __init__(
+        self, axes: Sequence[Axes], trials: Sequence[_Trial], look: Callable[[AttentionEvent], _Seen] = print_of
+    ) -> None:
         self._axes = axes
         self._trials = trials
-        self.prints: list[Print] = []
+        self._look = look
+        self.prints: list[_Seen] = []
 
     def before(self, event: AttentionEvent) -> Tensor:
         number = len(self.prints)
-        self.prints.append(print_of(event))
+        self.prints.append(self._look(event))
         trials = [trial for trial in self._trials if trial.number == number]
         if not trials:
             return event.zero_output()
@@ -75,18 +82,23 @@ class _DisturbOutputs(Observer):
         return given(replace(event, axes=axes), rows, IMAGES, _LOUD)
 
 
-def find_branch(subject: Subject, calls: Sequence[Link], plain: Layout | None) -> str | None:
+def find_branch(subject: Subject, calls: Sequence[Link], plain: PlainModel | None) -> str | None:
     """Why some layer does not follow the one before it alone, naming both; None where all do.
 
-    What is read from the places before the last layer must not come back into the layers. `plain`: of
-    all layers, where they have one.
+    What is read from the places before the last layer must not come back into the layers. `plain`: what was proven,
+    of a model whose layout is plain.
     """
     axes = [call.axes for call in calls]
     layers = [number for number, call in enumerate(calls) if call.layer]
-    blank: list[Print] = []
-    for trials in _runs(calls, layers, plain):
-        blank = blank or _prints(subject, axes, [])
-        prints = _prints(subject, axes, trials)
+    blank: list[_Seen] = [] if plain is None else [call for call, _ in plain.calls]
+    for trials in _runs(calls, layers, None if plain is None else plain.layout):
+        if plain is None:
+            blank = blank or _prints_still(subject, axes, [])
+            prints = _prints_still(subject, axes, trials)
+        else:
+            observer = _DisturbOutputs(axes, trials, plain_call)
+            subject.run(subject.blank(IMAGES), observer)
+            prints = observer.prints
         for trial in trials:
             later = [layer for layer in layers if layer > trial.number]
             answers = [trial.answered(prints[other], blank[other], axes[other]) for other in later]
@@ -126,7 +138,8 @@ def _is_read(subject: Subject, axes: Sequence[Axes], number: int) -> bool:
     return bool(after.differs(before).any())
 
 
-def _prints(subject: Subject, axes: Sequence[Axes], trials: Sequence[_Trial]) -> list[Print]:
+def _prints_still(subject: Subject, axes: Sequence[Axes], trials: Sequence[_Trial]) -> list[_Seen]:
+    """What answers to the trials where places do not mix but through attention."""
     observer = _DisturbOutputs(axes, trials)
     with Still():
         subject.run(subject.blank(IMAGES), observer)

@@ -38,6 +38,10 @@ class PlainCall:
     queries: Fingerprint
     keys: Fingerprint
 
+    @property
+    def sides(self) -> tuple[Fingerprint, Fingerprint]:
+        return self.queries, self.keys
+
     def resembles(self, other: "PlainCall") -> bool:
         """Whether it can be the same call of another run."""
         sizes, others = ((p.name, p.queries.tokens, p.keys.tokens) for p in (self, other))
@@ -75,13 +79,14 @@ class _Answer(Observer):
         self._seen = 0
 
     def before(self, event: AttentionEvent) -> Tensor:
-        self._note(self._seen, _print_of(event))
+        self._note(self._seen, plain_call(event))
         self._seen += 1
         asks = event.query_count == self._rows.shape[1]
         return given(event, self._rows, IMAGES, _LOUD) if asks else event.zero_output()
 
 
-def _print_of(event: AttentionEvent) -> PlainCall:
+def plain_call(event: AttentionEvent) -> PlainCall:
+    """The call that an event is, of a model that mixes tokens by attention alone."""
     try:
         keys = fingerprint(event.by_image(event.values, IMAGES))
         if event.queries is not None and event.keys is not None:

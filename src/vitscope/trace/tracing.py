@@ -109,7 +109,7 @@ def trace(model: nn.Module, forward: Forward, image_size: tuple[int, int], hints
     traced = Traced(placed[0].finer, calls, "mean", plain is not None)
     _require_given(traced, hints)
     links = [Link(call.axes, call.is_layer, call.kind in (*READS_OUT, "cross")) for call in calls]
-    traced = replace(traced, branching=find_branch(subject, links, traced.layout if traced.plain else None))
+    traced = replace(traced, branching=find_branch(subject, links, plain))
     if not traced.plain:
         traced = replace(traced, calls=_without_astray(subject, calls))
     return _with_readout(subject, traced, hints, None if plain is None else plain.blank)
