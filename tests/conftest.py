@@ -1,6 +1,7 @@
 """Shared by all tests: shapes in signatures are checked, and no test reaches the network."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -33,6 +34,12 @@ settings.load_profile("untimed")
 @pytest.fixture(autouse=True)
 def _fixed_random_state() -> None:
     torch.manual_seed(7)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _control_c_is_heard() -> None:
+    """By commands that tests start, too, where a shell runs the tests in its background and has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
