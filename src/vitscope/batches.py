@@ -17,11 +17,9 @@ from vitscope.images.transform import Transform
 from vitscope.showing import preprocessed, show
 
 OnFailure = Callable[[str, VitscopeError], None]
-_TENSOR = "tensor"  # the id of an image that was given as one
-
-
 Batch = tuple[list[str], Tensor]
 """The images' ids, and the images (images, 3, height, width)."""
+_TENSOR = "tensor"  # the id of an image that was given as one
 
 
 def batches(

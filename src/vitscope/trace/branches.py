@@ -1,6 +1,7 @@
 """Whether layers follow one another, each from the output of the one before and nothing else, found by experiment."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,8 +18,6 @@ from vitscope.trace.sides import IMAGES, Print, print_of
 from vitscope.trace.still import Still
 
 _LOUD = 10.0  # deviation of the noise: scaled layers let little of it through
-
-
 _Seen = Print | PlainCall
 
 
@@ -92,13 +91,8 @@ def find_branch(subject: Subject, calls: Sequence[Link], plain: PlainModel | Non
     layers = [number for number, call in enumerate(calls) if call.layer]
     blank: list[_Seen] = [] if plain is None else [call for call, _ in plain.calls]
     for trials in _runs(calls, layers, None if plain is None else plain.layout):
-        if plain is None:
-            blank = blank or _prints_still(subject, axes, [])
-            prints = _prints_still(subject, axes, trials)
-        else:
-            observer = _DisturbOutputs(axes, trials, plain_call)
-            subject.run(subject.blank(IMAGES), observer)
-            prints = observer.prints
+        blank = blank or _seen(subject, axes, [], plain)
+        prints = _seen(subject, axes, trials, plain)
         for trial in trials:
             later = [layer for layer in layers if layer > trial.number]
             answers = [trial.answered(prints[other], blank[other], axes[other]) for other in later]
@@ -138,9 +132,9 @@ def _is_read(subject: Subject, axes: Sequence[Axes], number: int) -> bool:
     return bool(after.differs(before).any())
 
 
-def _prints_still(subject: Subject, axes: Sequence[Axes], trials: Sequence[_Trial]) -> list[_Seen]:
-    """What answers to the trials where places do not mix but through attention."""
-    observer = _DisturbOutputs(axes, trials)
-    with Still():
+def _seen(subject: Subject, axes: Sequence[Axes], trials: Sequence[_Trial], plain: PlainModel | None) -> list[_Seen]:
+    """What every call was in a run with these trials, in which places do not mix but through attention."""
+    observer = _DisturbOutputs(axes, trials, print_of if plain is None else plain_call)
+    with Still() if plain is None else nullcontext():  # a plain model mixes them by nothing else
         subject.run(subject.blank(IMAGES), observer)
     return observer.prints
