@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitscope.attention.kernels import loops
+from vitscope.attention.kernels import loops, threads
 
 
 def exponentials(x):
@@ -52,3 +52,8 @@ def test_a_row_without_keys_has_the_normaliser_of_nothing():
     normalisers = np.zeros((1, 2), np.float32)
     loops.normalise(np.float32([[[-np.inf] * 9, [0] * 9]]), normalisers)
     np.testing.assert_allclose(normalisers, [[-np.inf, np.log(9)]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [17, 1009, 600_011])
+def test_what_loops_work_in_begins_on_a_cache_line(size):
+    assert threads.scratch(f"test of {size}", size).ctypes.data % 64 == 0

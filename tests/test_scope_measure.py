@@ -31,20 +31,25 @@ def test_measuring_many_equals_looking_at_each(whole, batch_size):
             np.testing.assert_allclose(value, measure.measure(seen)[0], rtol=2e-5, atol=1e-7)
 
 
-def test_measuring_runs_batches_and_keeps_nothing_of_them(monkeypatch):
-    scope = vitscope.wrap(ToyViT().eval())
-    sizes = []
-    real = scope_module.observe
+@pytest.fixture
+def shown(monkeypatch):
+    """Of each batch that a model is shown from here on, where it lies in memory and how many images it holds."""
+    batches, real = [], scope_module.observe
 
     def observe(loaded, images, *others, **choices):
-        sizes.append(len(images))
+        batches.append((images.data_ptr(), len(images)))
         return real(loaded, images, *others, **choices)
 
     monkeypatch.setattr(scope_module, "observe", observe)
+    return batches
+
+
+def test_measuring_runs_batches_and_keeps_nothing_of_them(shown):
+    scope = vitscope.wrap(ToyViT().eval())
     values = scope.measure(torch.randn(7, 3, 8, 12), [Entropy()], batch_size=3)
-    assert sizes == []  # nothing before it is asked for
+    assert shown == []  # nothing before it is asked for
     assert [image_id for image_id, _ in values] == ["tensor"] * 7
-    assert sizes == [3, 3, 1]
+    assert [count for _, count in shown] == [3, 3, 1]
 
 
 def test_failures_are_told_and_the_others_go_on(bundled, tmp_path):
@@ -67,20 +72,13 @@ def test_failures_are_told_and_the_others_go_on(bundled, tmp_path):
         list(bundled.measure(given, [Entropy()]))
 
 
-def test_a_batch_given_as_one_tensor_is_shown_in_place(monkeypatch):
+def test_a_batch_given_as_one_tensor_is_shown_in_place(shown):
     scope = vitscope.wrap(ToyViT().eval())
     images = torch.randn(7, 3, 8, 12)
     as_a_list = [values[Entropy()] for _, values in scope.measure(list(images), [Entropy()], batch_size=3)]
-    places = []
-    real = scope_module.observe
-
-    def observe(loaded, images, *others, **choices):
-        places.append(images.data_ptr())
-        return real(loaded, images, *others, **choices)
-
-    monkeypatch.setattr(scope_module, "observe", observe)
+    shown.clear()
     found = [values[Entropy()] for _, values in scope.measure(images, [Entropy()], batch_size=3)]
-    assert places == [images[i].data_ptr() for i in (0, 3, 6)]
+    assert shown == [(part.data_ptr(), len(part)) for part in images.split(3)]
     np.testing.assert_allclose(found, as_a_list, rtol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from contextlib import nullcontext
@@ -21,6 +22,8 @@ from vitscope.surveys.sources.python import MappingSource
 OPTIONS = {"measures": ["entropy"], "shard_size": 5, "progress": False}
 ADVICE = r"finished shards are kept.*--workers 0"
 NAMES = [f"{i}" for i in range(13)]
+DEATH = "DataLoader worker (pid 7) is killed by signal: Killed. "  # as PyTorch says it
+DEATH_TOLD = rf"^a process that reads images died \({re.escape(DEATH)}\); {ADVICE}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,26 @@ def load_by(monkeypatch, error, before=lambda: None):
         raise error
         yield
 
-    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", stopped)
+    go_through(monkeypatch, stopped)
+
+
+def go_through(monkeypatch, loader):
+    """All chunks that this gives in PyTorch's loader's place."""
+    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", loader)
     source = open_source({name: pixels(int(name)) for name in NAMES})
     list(chunks(source, plan_survey(source, shard_size=5), None, range(3), size=2, workers=2))
+
+
+@pytest.fixture
+def told():
+    """Makes SIGCHLD tell of a death, as PyTorch's handler does; the one that was there is put back."""
+
+    def tell(number, frame):
+        raise RuntimeError(DEATH)
+
+    handler = signal.getsignal(signal.SIGCHLD)
+    yield lambda: signal.signal(signal.SIGCHLD, tell)
+    signal.signal(signal.SIGCHLD, handler)
 
 
 def test_a_killed_reader_is_told_and_finished_shards_are_kept(bundled, tmp_path):
@@ -110,18 +130,13 @@ def test_a_reader_that_dies_while_the_others_are_started_is_told(monkeypatch):
             pass
 
         def __iter__(self):
-            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+            raise RuntimeError(DEATH)
 
-    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", Starting)
-    source = open_source({name: pixels(int(name)) for name in NAMES})
-    with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
-        list(chunks(source, plan_survey(source, shard_size=5), None, range(3), size=2, workers=2))
+    with pytest.raises(RunError, match=DEATH_TOLD):
+        go_through(monkeypatch, Starting)
 
 
-def test_a_death_that_is_told_between_two_chunks(monkeypatch):
-    def told(number, frame):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-
+def test_a_death_that_is_told_between_two_chunks(monkeypatch, told):
     def deferred():
         signals, moments[:] = moments[:], []
         for number in signals:
@@ -131,33 +146,21 @@ def test_a_death_that_is_told_between_two_chunks(monkeypatch):
     moments = [signal.SIGCHLD]  # the first alone
     monkeypatch.setattr("vitscope.surveys.loading._deaths_deferred", deferred)
     monkeypatch.setattr("vitscope.surveys.loading._hears_of_deaths", lambda: False)
-    monkeypatch.setattr("vitscope.surveys.loading.DataLoader", lambda *given, **options: [Chunk(0, 0, last=False)])
-    source = open_source({name: pixels(int(name)) for name in NAMES})
-    handler = signal.signal(signal.SIGCHLD, told)
-    try:
-        with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
-            list(chunks(source, plan_survey(source, shard_size=5), None, range(3), size=2, workers=2))
-    finally:
-        signal.signal(signal.SIGCHLD, handler)
+    told()
+    with pytest.raises(RunError, match=DEATH_TOLD):
+        go_through(monkeypatch, lambda *given, **options: [Chunk(0, 0, last=False)])
     assert not moments
 
 
 @pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "Connection reset by peer")])
-def test_a_reader_whose_socket_closes_before_its_death_is_told(monkeypatch, error):
-    def told(number, frame):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-
+def test_a_reader_whose_socket_closes_before_its_death_is_told(monkeypatch, told, error):
     def soon():
         monkeypatch.setattr("vitscope.surveys.loading._TOLD_WITHIN", 60)
-        signal.signal(signal.SIGCHLD, told)
+        told()
         threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGCHLD]).start()
 
-    handler = signal.getsignal(signal.SIGCHLD)
-    try:
-        with pytest.raises(RunError, match=rf"died \(DataLoader worker \(pid 7\) is killed by.*{ADVICE}"):
-            load_by(monkeypatch, error, soon)
-    finally:
-        signal.signal(signal.SIGCHLD, handler)
+    with pytest.raises(RunError, match=DEATH_TOLD):
+        load_by(monkeypatch, error, soon)
 
 
 def test_a_socket_that_closes_is_told_where_no_death_is(monkeypatch):
