@@ -54,16 +54,19 @@ supported: .venv/dev-ready  ## the table of families that can be looked at, docs
 	PYTHONPATH=tests $(BIN)/python docs/make_supported.py
 
 clean:
-	rm -rf .venv demo-out build dist viewer/node_modules
+	rm -rf .venv demo-out build dist viewer/node_modules src/vitscope/attention/kernels/loops-*.so
+
+# An editable install compiles the kernels' loops.
+BUILD = pyproject.toml hatch_build.py src/vitscope/attention/kernels/loops.c constraints.txt
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/demo-ready: pyproject.toml constraints.txt | .venv/bin/python
+.venv/demo-ready: $(BUILD) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-.venv/dev-ready: pyproject.toml constraints.txt | .venv/bin/python
+.venv/dev-ready: $(BUILD) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import machine
 import report
-from measure import SETTLED_SECONDS, compile_loops, median_of
+from measure import SETTLED_SECONDS, median_of
 from process import ProcessError, in_fresh_process
 from sizes import Size
 
@@ -122,7 +122,6 @@ def main():
         f"code is not run where the attention that it stores takes more than {chosen.naive_gb:g} GB.\n"
     )
     say(report.table(headings(), []))
-    compile_loops(chosen.threads, chosen.device, chosen.dtype)  # so that no point pays for it
     loads, points = [machine.load()], []
     for size in map(growth_size, _SIDES):
         if size.grid**2 > chosen.largest:

@@ -14,7 +14,7 @@ from pathlib import Path
 import machine
 import report
 from look_tables import against_others, notes, size_table
-from measure import compile_loops, measure
+from measure import measure
 from process import ProcessError
 from sizes import SIZES
 from variants import VARIANTS
@@ -46,8 +46,6 @@ def main():
     say = report.writer(report.new_result("look") if chosen.save else None)
     say("# What a look costs\n")
     say(f"{machine.paragraph(known)} Random weights. Median (least to largest).\n")
-    compiling = compile_loops(chosen.threads, chosen.device, chosen.dtype)
-    say(f"Paid once for each installation, not in any figure below: compiling loops, {compiling:.1f} s of CPU time.\n")
     loads, results = [machine.load()], {}
     names = [name for name in VARIANTS if name == "plain" or name in chosen.variants]
     for tokens in chosen.sizes:

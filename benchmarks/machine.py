@@ -8,7 +8,7 @@ from pathlib import Path
 
 from process import in_fresh_process
 
-_PACKAGES = ("torch", "timm", "numpy", "numba", "triton", "transformers", "fast-vit-rollout", "vitscope")
+_PACKAGES = ("torch", "timm", "numpy", "triton", "transformers", "fast-vit-rollout", "vitscope")
 _VECTORS = ("avx512f", "avx2", "asimd")  # instruction sets, the widest first
 
 

@@ -10,14 +10,13 @@ import pickle
 import resource
 import statistics
 import sys
-import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from process import ProcessError, in_fresh_process
-from sizes import SIZES, Size, attention_bytes, make_images, make_model
-from variants import VARIANTS, is_vitscope
+from sizes import Size, attention_bytes, make_images, make_model
+from variants import VARIANTS
 
 _REFERENCES = ("naive-all", "naive-row", "look-all")  # whose numbers the others are held against: the first that ran
 _SPARE_LAYERS = 2  # beside the layers that are stored: one as logits, and one product of the formulas
@@ -44,27 +43,6 @@ def measure(size, names, rounds, peaks, threads, device, dtype, folder):
             else:
                 result["peaks"][name].append(peak)
     return result
-
-
-def compile_loops(threads, device, dtype):
-    """CPU seconds that compiling loops takes, which is paid once for each installation: 0 where Numba is not there.
-
-    Leaves them compiled on disk, so that no process that is measured pays for it.
-    """
-    common = {"device": device, "dtype": dtype}
-    in_fresh_process("measure:first_looks", threads, **common)
-    warm = in_fresh_process("measure:first_looks", threads, **common)
-    with tempfile.TemporaryDirectory() as folder:
-        cold = in_fresh_process("measure:first_looks", threads, {"NUMBA_CACHE_DIR": folder}, **common)
-    return cold - warm
-
-
-def first_looks(device, dtype):
-    """In one process: CPU seconds of the first looks at a small input, one for each way that vitscope is measured."""
-    size = replace(SIZES["197"], side=64, depth=1, batch=2)
-    model, images = make_model(size, device, dtype), make_images(size, device, dtype)
-    ways = [VARIANTS[name].build(model, size, images, None) for name in VARIANTS if is_vitscope(name)]
-    return sum(cost(way, device)["cpu"] for way in ways)
 
 
 def trace_layout(size, device, dtype, layout):

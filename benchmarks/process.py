@@ -10,20 +10,20 @@ import subprocess
 import sys
 from importlib import import_module
 
-_THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class ProcessError(Exception):
     """The process did not live to answer."""
 
 
-def in_fresh_process(function, threads, environment=None, **arguments):
+def in_fresh_process(function, threads, **arguments):
     """What `function` ("module:name") of JSON-ready arguments answers, also JSON-ready.
 
-    PyTorch, Numba and NumPy's own products use `threads` threads there. Raises ProcessError.
+    PyTorch and NumPy's own products use `threads` threads there. Raises ProcessError.
     """
     command = [sys.executable, __file__, function, str(threads), json.dumps(arguments)]
-    variables = {**os.environ, **dict.fromkeys(_THREAD_COUNTS, str(threads)), **(environment or {})}
+    variables = {**os.environ, **dict.fromkeys(_THREAD_COUNTS, str(threads))}
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=variables)
     if done.returncode:
         killed = " (killed: out of memory?)" if done.returncode == -9 else ""

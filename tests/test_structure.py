@@ -20,7 +20,6 @@ LIBRARY_FILES = {
     "torchvision": "models/torchvision.py",
     "open_clip": "models/open_clip.py",
     "anywidget": "viewer/notebook.py",
-    "numba": "attention/kernels/loops.py",
     "psutil": "observing.py",
 }
 TRITON_FILES = "attention/kernels/triton"  # several files, all of one body
@@ -74,7 +73,7 @@ def test_importing_vitscope_imports_nothing_heavy():
 def test_optional_libraries_wait_until_a_model_needs_them():
     loaded = modules_after("import vitscope.scope, vitscope.render.plot, vitscope.cli.look")
     assert "torch" in loaded
-    assert not loaded & {"timm", "transformers", "torchvision", "open_clip", "numba"}
+    assert not loaded & {"timm", "transformers", "torchvision", "open_clip"}
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from vitscope.attention.kernels.choice import Choice, choose
+from vitscope.attention.kernels.choice import BodyName, Choice, choose
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.reference import Fusion
 from vitscope.measures.needs import LayerPass, Needs
@@ -132,23 +132,26 @@ class Plan:
         """Layers whose operands are kept."""
         if len(self.kept) == len(self.facts.layers):
             return f"all {len(self.kept)} layers"
-        return f"layers {', '.join(map(str, self.kept))}" if self.kept else "none"
+        if not self.kept:
+            return "none"
+        return f"{'layer' if len(self.kept) == 1 else 'layers'} {', '.join(map(str, self.kept))}"
 
 
-def plan(facts: Facts, needs: Needs | None, *, free_bytes: int, limit_bytes: int, installed: frozenset[str]) -> Plan:
+def plan(
+    facts: Facts, needs: Needs | None, *, free_bytes: int, limit_bytes: int, installed: frozenset[BodyName]
+) -> Plan:
     """The plan for a forward pass whose measures need `needs`, or None where they are not known before.
 
     `free_bytes` is the device's free memory; `limit_bytes` bounds what may grow with N².
     """
     every_layer = tuple(range(len(facts.layers)))
+    choice = choose(facts.device, facts.dtype, installed)
     if needs is None:
         rollout = "streamed from queries and keys, if asked for"
-        choice = choose(facts.device, facts.dtype, facts.weights, installed)
         return Plan(facts, choice, every_layer, frozenset(), None, rollout, together=0, early=False)
     fusion, rollout = _rollout(facts, needs, free_bytes, limit_bytes)
     keeps_all = needs.layers is None or (needs.fusions and fusion is None)
     kept = every_layer if keeps_all else tuple(sorted({facts.index(layer) for layer in needs.layers or ()}))
-    choice = choose(facts.device, facts.dtype, None, installed)
     attends = facts.dtype in _ATTENDS.get(choice.name, ()) and (needs.statistics or fusion)
     together = sum(layer.replaceable for layer in facts.layers) if attends else 0
     found = Plan(facts, choice, kept, needs.statistics, fusion, rollout, together, early=True)

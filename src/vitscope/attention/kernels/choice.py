@@ -9,12 +9,11 @@ from typing import Any, Literal
 import torch
 
 from vitscope.attention.call import AttentionCall
+from vitscope.attention.kernels import library
 
 BodyName = Literal["tiled", "compiled", "triton"]
 
-# Loading compiled loops takes about half a second, in which the tiled body computes some ten million weights.
-_WORTH_LOADING = 2**23
-_LEAST_VERSIONS = {"numba": (0, 61), "triton": (3, 3)}
+_LEAST_TRITON = (3, 3)
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,8 @@ class Choice:
     reason: str
 
 
-def choose(device: str, dtype: torch.dtype, weights: int | None, installed: frozenset[str]) -> Choice:
-    """The body for calls on `device` ("cpu", "cuda" …) in a model of `dtype`, with so many attention weights in all.
-
-    `weights` None: a stream of images, of any length.
-    `installed` names which of Numba ("numba") and Triton ("triton") can be used.
-    """
+def choose(device: str, dtype: torch.dtype, installed: frozenset[BodyName]) -> Choice:
+    """The body for calls on `device` ("cpu", "cuda" …) in a model of `dtype`, of those that are `installed`."""
     if dtype == torch.float64:
         return Choice("tiled", "tiles in PyTorch, as the model computes in float64")
     if device == "cuda" and "triton" in installed:
@@ -38,23 +33,22 @@ def choose(device: str, dtype: torch.dtype, weights: int | None, installed: froz
     if device != "cpu":
         missing = "; Triton is not installed" if device == "cuda" else ""
         return Choice("tiled", f"tiles in PyTorch, on {device}{missing}")
-    if "numba" not in installed:
-        return Choice("tiled", 'tiles in PyTorch; compiled loops, several times faster, come with "vitscope[fast]"')
-    if weights is not None and weights < _WORTH_LOADING:
-        return Choice("tiled", f"tiles in PyTorch: {weights:,} weights are too few to load compiled loops for")
-    return Choice("compiled", "compiled loops (Numba), on the CPU")
+    if "compiled" not in installed:
+        return Choice("tiled", "tiles in PyTorch, as the loops were not compiled for this machine")
+    return Choice("compiled", "compiled loops, on the CPU")
 
 
 @cache
-def installed() -> frozenset[str]:
-    """Which optional compilers this machine has, new enough."""
-    return frozenset(name for name, least in _LEAST_VERSIONS.items() if _version_of(name) >= least)
+def installed() -> frozenset[BodyName]:
+    """Which bodies this machine has beside the tiled one."""
+    found: dict[BodyName, bool] = {"compiled": library.find() is not None, "triton": _triton_version() >= _LEAST_TRITON}
+    return frozenset(name for name, here in found.items() if here)
 
 
-def _version_of(package: str) -> tuple[int, ...]:
+def _triton_version() -> tuple[int, ...]:
     """Major and minor version; empty where it is not installed."""
     try:
-        return tuple(int(part) for part in version(package).split(".")[:2])
+        return tuple(int(part) for part in version("triton").split(".")[:2])
     except PackageNotFoundError:
         return ()
 

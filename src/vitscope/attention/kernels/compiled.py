@@ -1,7 +1,7 @@
 """The kernels on the CPU: products of queries and keys by the quicker library, what follows in compiled loops.
 
-Every function is `reference`'s function of the same name; what is not here is `tiled`'s. Needs
-Numba; `supports` tells which calls it can take.
+Every function is `reference`'s function of the same name; what is not here is `tiled`'s. `supports`
+tells which calls it can take.
 """
 
 import threading
@@ -107,7 +107,7 @@ class _Pass:
         self._matrix = None if matrix is None else _arrays(matrix)
         self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
-        self._queries = places.queries.float().numpy()  # (patch queries, 2)
+        self._queries = places.queries.float().contiguous().numpy()  # (patch queries, 2)
         self._keys = places.keys.float().T.contiguous().numpy()  # (2, patch keys)
         self._normalisers = np.empty((call.images, call.heads, call.query_count), np.float32)
 
@@ -126,17 +126,18 @@ class _Pass:
         for rows, tiles in self._tiles.over(run):
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
-            fused = _Fused(self._fusion, self._call, slice(0, 0) if self._matrix is None else rows)
-            totals = np.empty((self._call.heads, rows.stop - rows.start), np.float32)
-            found = self._normalisers[run.image, :, rows]
+            fused = None if self._matrix is None else _Fused(self._fusion, self._call, rows)
+            parts = _NOT_FUSED if fused is None else fused.parts
+            normalisers, totals = np.empty((2, self._call.heads, rows.stop - rows.start), np.float32)
             for heads, tile in tiles:
-                of_heads = sums[heads], found[heads], totals[heads]
-                loops.add_statistics(tile, skipped, distances, *of_heads, *fused.parts)
+                of_heads = sums[heads], normalisers[heads], totals[heads]
+                loops.add_statistics(tile, skipped, distances, *of_heads, *parts)
                 if self._output is not None:
                     self._output.multiply(run.image, rows, heads, tile)
+            self._normalisers[run.image, :, rows] = normalisers
             if self._output is not None:
                 self._output.divide(run.image, rows, totals)
-            if self._matrix is not None:
+            if fused is not None and self._matrix is not None:
                 fused.keep(self._matrix, run.image)
         return sums
 
@@ -162,6 +163,9 @@ class _Last(threading.local):
 _last = _Last()
 
 
+_NOT_FUSED = (loops.MEAN, 0.0, None)  # `_Fused.parts` where heads are not fused
+
+
 class _Fused:
     """Rows of the heads fused, some heads after others, by the loops that get it as `parts`."""
 
@@ -170,7 +174,7 @@ class _Fused:
         self.tile: Float[np.ndarray, "rows keys"] = scratch("fused", rows.stop - rows.start, call.key_count)
         self.tile.fill(empty)
         self._rows = rows
-        self.parts = (_CODES[fusion], np.float32(1 / call.heads), self.tile)
+        self.parts = (_CODES[fusion], 1 / call.heads, self.tile)
 
     def keep(self, matrix: tuple[np.ndarray, ...], image: int) -> None:
         loops.store(self.tile, *(part[image, self._rows] for part in matrix))
@@ -188,8 +192,10 @@ def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
 
     def fill(run: Run) -> None:
         for rows, some in tiles.over(run):
+            found = np.empty((call.heads, rows.stop - rows.start), np.float32)
             for heads, logits in some:
-                loops.normalise(logits, out[run.image, heads, rows])
+                loops.normalise(logits, found[heads])
+            out[run.image, :, rows] = found
 
     share(fill, runs_of(call))
     return torch.from_numpy(out)
@@ -205,8 +211,9 @@ def column_sums(
     def columns_of(run: Run) -> Float[np.ndarray, "heads keys"]:
         columns = np.zeros((call.heads, call.key_count), np.float32)
         for rows, some in tiles.over(run, weights[run.image]):
+            of_rows = np.ascontiguousarray(known[run.image, :, rows])
             for heads, logits in some:
-                loops.add_columns(logits, known[run.image, heads, rows], weights[run.image, rows], columns[heads])
+                loops.add_columns(logits, of_rows[heads], weights[run.image, rows], columns[heads])
         return columns
 
     return _summed_by_image(columns_of, call)
@@ -232,8 +239,9 @@ def vector_times_rollout_layer(
         columns = np.zeros(call.key_count, np.float32)
         for rows, some in tiles.over(run, weights[run.image]):
             fused = _Fused(fusion, call, rows)
+            of_rows = np.ascontiguousarray(known[run.image, :, rows])
             for heads, tile in some:
-                loops.fuse(tile, known[run.image, heads, rows], *fused.parts)
+                loops.fuse(tile, of_rows[heads], *fused.parts)
             loops.add_rollout_rows(fused.tile, weights[run.image, rows], rows.start, columns)
         return columns
 
