@@ -28,16 +28,17 @@ lint: .venv/dev-ready  ## style, types and floors
 	$(BIN)/lint-imports
 	$(BIN)/python viewer/make_colour_tables.py --check
 
-# `make bench LARGEST=65536` goes on to 4,096 px, which takes an hour or more.
+# `make bench LARGEST=65536` goes on to 4,096 px, which takes an hour or more; `make bench QUICK=1` runs every program at
+# its smallest, in minutes, to see that it does, and keeps nothing.
 LARGEST ?= 16384
 
 bench: .venv/bench-ready  ## cost of looking, beside every other way to the same numbers, into benchmarks/results/
-	$(BIN)/python benchmarks/look.py --save
-	$(BIN)/python benchmarks/growth.py --save --largest $(LARGEST)
-	$(BIN)/python benchmarks/throughput.py --save
-	$(BIN)/python benchmarks/survey.py --save
-	$(BIN)/python benchmarks/breakdown.py --save
-	$(BIN)/python benchmarks/page.py --save
+	$(BIN)/python benchmarks/look.py $(if $(QUICK),--sizes 197 --rounds 1,--save)
+	$(BIN)/python benchmarks/growth.py $(if $(QUICK),--largest 784,--save --largest $(LARGEST))
+	$(BIN)/python benchmarks/throughput.py $(if $(QUICK),--images 16 --rounds 1,--save)
+	$(BIN)/python benchmarks/survey.py $(if $(QUICK),--images 16 --rounds 1 --memory 16 32,--save)
+	$(BIN)/python benchmarks/breakdown.py $(if $(QUICK),--sizes 197,--save)
+	$(BIN)/python benchmarks/page.py $(if $(QUICK),--opens 1 --moves 10,--save)
 
 viewer: viewer/node_modules/ready  ## build the page's script, style and widget into the package
 	$(NPM) run types
