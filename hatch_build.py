@@ -18,7 +18,7 @@ COMPILER = "ziglang==0.17.1"
 KERNELS = Path("src/vitscope/attention/kernels")
 SYSTEMS_WITH_COMPILER = ("linux", "darwin", "win32")  # elsewhere vitscope computes without loops
 
-# What torch.backends.cpu.get_cpu_capability() says of x86 processors, and the least that such a one can do.
+# What torch.backends.cpu.get_cpu_capability() says of x86 processors (else default), and what such a one can do.
 # Vectors stay at 256 bits, as Clang has it: wider ones slow what runs between the loops.
 _X86 = {"default": "x86_64_v2", "avx2": "x86_64_v3", "avx512": "x86_64_v4"}
 # By sys.platform and platform.machine(): Zig's name of it, and what can be made use of.

@@ -269,6 +269,16 @@ def test_nan_in_a_row_that_is_not_verified_is_seen_too(toy, monkeypatch):
     assert torch.equal(output, toy.model(images))
 
 
+@pytest.mark.parametrize("layer", [0, 3])
+def test_nan_is_named_where_it_comes_from_though_nothing_is_computed_there(layer):
+    scope = vitscope.wrap(ToyViT(depth=5).eval())
+    scope.trace((8, 12))
+    with torch.no_grad():
+        scope.model.layers[1].qkv.weight[-1, 0] = torch.nan  # of the values
+    with pytest.raises(NotFiniteError, match=r"'layers\.1': NaN or infinity in its values"):
+        list(scope.measure(torch.randn(1, 3, 8, 12), [Heatmaps(layer)]))
+
+
 @pytest.mark.usefixtures("hasty")
 def test_nan_in_a_layer_of_which_nothing_is_computed_is_told():
     scope = vitscope.wrap(ToyViT().eval())

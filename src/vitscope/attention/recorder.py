@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,11 +59,10 @@ class Recorder(Observer):
 
     In every layer that is of use some rows of all heads are verified, of the prefix tokens' rows some among them, on
     up to two images side by side, drawn anew for each layer, or on all where each has a mask or bias of its own.
-    With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention
-    before the next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong,
-    which a careful pass then names. On a grid, biases that repeat by offset are held as
-    tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in
-    all; `held_bytes` of these are taken already.
+    With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention before the
+    next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong, which a careful pass
+    then names. On a grid, biases that repeat by offset are held as tables. Other biases and bare weights, which grow
+    with N², are kept up to `limit_bytes` in all; `held_bytes` of these are taken already.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Recorder(Observer):
         self._reducer = reducer or Reducer()
         self._square_bytes = held_bytes
         self._biases: list[Bias] = []
+        self._hollow: dict[Any, AttentionCall] = {}  # by what tells their shapes
         self._random = random.Random(0)
 
     def before(self, event: AttentionEvent) -> Tensor | None:
@@ -94,7 +95,7 @@ class Recorder(Observer):
         if event.own_rows is None or not self._reducer.attends:
             return None
         event = replace(event, axes=self._now.axes)
-        with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
+        with torch.no_grad(), _without_autocast(event.values.device):
             call, values = self._call(event), event.by_image(event.values, self._images)
             output = self._reducer.attend(len(self.calls), call, values)
             if output is None or (self._careful and not is_finite(output)):
@@ -114,14 +115,19 @@ class Recorder(Observer):
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
         event = replace(event, axes=self._now.axes)
-        with torch.no_grad(), torch.autocast(event.values.device.type, enabled=False):
+        with torch.no_grad():
             if self._careful:
                 _require_finite(event, output)
-            if not self._reducer.wants(len(self.calls)):
-                if not self._careful:
-                    self._unread_sums.append(total(output))
-                self.calls.append(replace(self._call(replace(event, bias=None)).without_operands(), error=math.nan))
+            if self._reducer.wants(len(self.calls)):
+                self._take(event, output)
                 return
+            if not self._careful:
+                self._unread_sums.append(total(output))
+            self.calls.append(self._unused(event))
+
+    def _take(self, event: AttentionEvent, output: Tensor) -> None:
+        """Verify what the model itself computed, and record it."""
+        with _without_autocast(event.values.device):
             call = self._call(event)
             rows = self._rows(event.query_count, call.device)
             values = event.by_image(event.values, self._images)
@@ -186,6 +192,15 @@ class Recorder(Observer):
             logits_dtype=event.logits_dtype,
         )
 
+    def _unused(self, event: AttentionEvent) -> AttentionCall:
+        """The call of an attention of which nothing is computed: as one of the same shapes, which most layers share."""
+        operands = (event.queries, event.keys, event.probabilities)
+        shapes = [None if it is None else (it.shape, it.dtype, it.device) for it in operands]
+        known = (event.axes, event.scale, event.logits_dtype, *shapes)
+        if known not in self._hollow:
+            self._hollow[known] = replace(self._call(replace(event, bias=None)).without_operands(), error=math.nan)
+        return replace(self._hollow[known], name=event.name)
+
     def _kept(self, call: AttentionCall, event: AttentionEvent) -> AttentionCall:
         """The call with compact copies of its operands: views would keep the values alive too."""
         if call.probabilities is not None:
@@ -234,6 +249,11 @@ class Recorder(Observer):
         prefix = self._random.sample(range(count), min(_PREFIX_ROWS, count))
         patches = [self._random.randrange(count, queries) for _ in range(_PATCH_ROWS)]
         return indices([*prefix, *patches], device)
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Computes in the operands' own precision; to enter autocast takes time, and is done only to switch it off."""
+    return torch.autocast(device.type, enabled=False) if torch.is_autocast_enabled(device.type) else nullcontext()
 
 
 def _read(tensors: Sequence[Tensor]) -> list[Any]:
