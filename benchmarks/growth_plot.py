@@ -74,7 +74,7 @@ def _continue(axes, last, plain, end, colour):
     added = last - plain[end]
     line = [(tokens, middle + added * (tokens / end) ** 2) for tokens, middle in plain.items() if tokens >= end]
     axes.plot(*zip(*line, strict=True), color=colour, linestyle=(0, (4, 3)), linewidth=1.3)
-    at = (math.sqrt(end * line[-1][0]), math.sqrt(last * line[-1][1]))
+    at = (end ** (2 / 3) * line[-1][0] ** (1 / 3), last ** (2 / 3) * line[-1][1] ** (1 / 3))  # below a machine's memory
     _label(axes, at, "computed, not measured:\nwhat is added ∝ tokens²", colour, (-9, 9), fontsize=9)
 
 
