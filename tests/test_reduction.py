@@ -16,6 +16,7 @@ from families import FAMILIES
 from toys import ToyViT
 from vitscope import Entropy, Heatmaps, MeanAttentionDistance, PrefixMass, Rollout, observing
 from vitscope.attention import recorder
+from vitscope.attention.event import AttentionEvent
 from vitscope.attention.kernels import compiled, reference
 from vitscope.attention.recorder import Recorder, Reducer
 from vitscope.attention.tap import Tap
@@ -267,6 +268,21 @@ def test_nan_in_a_row_that_is_not_verified_is_seen_too(toy, monkeypatch):
     images = torch.randn(1, 3, 8, 12)
     _, output = seen_of(toy, images, ALL)
     assert torch.equal(output, toy.model(images))
+
+
+def test_layers_of_which_nothing_is_computed_keep_their_own_names_and_shapes():
+    class Nothing(Reducer):
+        def wants(self, number):
+            return False
+
+    shapes = [("a", 3, 17, 5), ("b", 3, 17, 5), ("c", 7, 11, 5), ("d", 3, 17, 13), ("e", 3, 17, 5)]
+    watching = Recorder(2, reducer=Nothing())
+    for name, heads, tokens, width in shapes:
+        queries = torch.randn(2, heads, tokens, width)
+        watching.after(AttentionEvent(name, queries, queries, queries), queries)
+    found = [(call.name, call.heads, call.key_count, call.queries.shape[-1]) for call in watching.calls]
+    assert found == shapes
+    assert not any(call.kept for call in watching.calls)
 
 
 @pytest.mark.parametrize("layer", [0, 3])
