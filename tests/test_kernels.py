@@ -213,7 +213,9 @@ def test_statistics_and_fused_heads_equal_the_reference(body, dtype, tolerance, 
         reference.statistics_and_fused(call, places, fusion),
     ):
         assert_statistics_close(found, reference.row_statistics(call, places), tolerance)
-        assert_close(matrix.vector_times_rollout_layer(vector), expected, 1e-4)  # 16 bits
+        stored = matrix.vector_times_rollout_layer(vector)
+        assert_close(stored, expected, 1e-4)  # 16 bits
+        assert_close(body.vector_times_stored_layer(call, matrix, vector), stored, 1e-5)
 
 
 @pytest.mark.parametrize("body", [compiled, tiled])

@@ -39,7 +39,7 @@ def loops(request):
 def exponentials(loops, x):
     """exp of numbers up to 88, as the loops compute it."""
     row = np.float32(x)[None, None].copy()
-    loops.fuse(row, np.zeros((1, 1), np.float32), loops.MEAN, 1, np.zeros((1, row.size), np.float32))
+    loops.fuse(row, np.zeros((1, 1), np.float32), loops.MEAN, 1, True, np.zeros((1, row.size), np.float32))
     return row[0, 0]
 
 
@@ -77,7 +77,7 @@ def test_weights_are_relative_to_the_largest_of_their_row(loops, row):
         logits = one[None, None].copy()
         normalisers, totals = np.zeros((2, 1, 1), np.float32)
         nowhere, sums = np.zeros((0, one.size - 1), np.float32), np.zeros((1, 6))
-        loops.add_statistics(logits, 1, nowhere, sums, normalisers, totals, loops.MEAN, 1, None)
+        loops.add_statistics(logits, 1, nowhere, sums, normalisers, totals, loops.MEAN, 1, False, None)
         with np.errstate(divide="ignore"):
             expected = np.log(np.exp(one.astype(np.float64)).sum())
         np.testing.assert_allclose(normalisers[0, 0], expected, rtol=1e-6, atol=1e-6)
@@ -92,11 +92,14 @@ def test_statistics_are_the_formulas(loops, keys, first):
     logits = random(heads, rows, keys, spread=3)
     distances = random(rows - first, keys - prefix)
     weights = softmax(logits)
-    fused = np.full((3, rows, keys), [[[0]], [[0]], [[np.inf]]], np.float32)
+    fused = np.full((3, rows, keys), np.nan, np.float32)  # what is there before the first head counts for nothing
     for fusion in (loops.MEAN, loops.MAX, loops.MIN):
-        tile, sums, found = logits.copy(), np.zeros((heads, 5 + prefix)), np.zeros((2, heads, rows), np.float32)
-        loops.add_statistics(tile, first, distances, sums, *found, fusion, 1 / heads, fused[fusion])
-    normalisers, totals = found
+        tile, sums = logits.copy(), np.zeros((heads, 5 + prefix))
+        normalisers, totals = some_rows_of_more(heads, rows), some_rows_of_more(heads, rows, more=9)
+        for part in (slice(0, 2), slice(2, heads)):
+            of_part = sums[part], normalisers[part], totals[part]
+            into = fusion, 1 / heads, part.start == 0, fused[fusion]
+            loops.add_statistics(tile[part], first, distances, *of_part, *into)
     close(tile / totals[..., None], weights)
     close(normalisers, np.log(np.exp(logits).sum(-1)))
     close(fused, [weights.mean(0), weights.max(0), weights.min(0)])
@@ -115,14 +118,15 @@ def test_statistics_are_the_formulas(loops, keys, first):
 def test_what_follows_from_normalisers_is_the_formulas(loops, keys):
     heads, rows = 3, 5
     logits, vector = random(heads, rows, keys, spread=3), random(rows)
-    weights, normalisers = softmax(logits), np.zeros((heads, rows), np.float32)
+    weights, normalisers = softmax(logits), some_rows_of_more(heads, rows)
     loops.normalise(logits, normalisers)
     close(normalisers, np.log(np.exp(logits).sum(-1)))
     columns = np.ones((heads, keys), np.float32)
     loops.add_columns(logits, normalisers, vector, columns)
     close(columns, 1 + np.einsum("r,hrk->hk", vector, weights))
-    fused = np.zeros((rows, keys), np.float32)
-    loops.fuse(logits.copy(), normalisers, loops.MAX, 0, fused)
+    fused = np.full((rows, keys), np.nan, np.float32)
+    for part in (slice(0, 2), slice(2, heads)):
+        loops.fuse(logits[part].copy(), normalisers[part], loops.MAX, 0, part.start == 0, fused)
     close(fused, weights.max(0))
 
 
@@ -137,6 +141,9 @@ def test_what_is_done_to_fused_heads_is_the_formulas(loops, keys):
     assert np.abs(levels - fused / steps[:, None]).max() < 0.51
     loops.add_rollout_rows(fused, vector, first, columns)
     close(columns, 1 + (vector / (1 + fused.sum(-1))) @ (fused + np.eye(rows, keys, first)))
+    columns[:] = 1
+    loops.add_levels(levels, vector, columns)
+    close(columns, 1 + vector @ levels)
 
 
 @pytest.mark.parametrize("features", [3, 37])
@@ -144,10 +151,16 @@ def test_distances_and_quotients_are_the_formulas(loops, features):
     queries, keys, out = random(5, 2), random(2, features), random(5, features)
     loops.fill_distances(queries, keys, out)
     close(out, np.hypot(queries[:, :1] - keys[0], queries[:, 1:] - keys[1]))
-    outputs, totals = random(5, 7, features), 1 + random(7, 5)
+    outputs, totals = random(5, 7, features), some_rows_of_more(7, 5)
+    totals[:] = 1 + random(7, 5)
     expected = outputs / totals.T[..., None]
     loops.divide(outputs, totals)
     close(outputs, expected)
+
+
+def some_rows_of_more(heads, rows, more=4):
+    """Memory for a number a row that lies in steps, as a tile's part of all rows does."""
+    return np.full((heads, rows + more), np.nan, np.float32)[:, 2 : 2 + rows]
 
 
 def random(*shape, spread=1):
@@ -171,7 +184,7 @@ def test_rows_without_a_number_stop_nothing(loops, keys, first, nothing):
     logits[0, 1] = nothing
     (normalisers, totals), fused = np.zeros((2, 1, 3), np.float32), np.zeros((3, keys), np.float32)
     distances, sums = random(3 - first, keys - 1), np.zeros((1, 6))
-    loops.add_statistics(logits, first, distances, sums, normalisers, totals, loops.MEAN, 1, fused)
+    loops.add_statistics(logits, first, distances, sums, normalisers, totals, loops.MEAN, 1, True, fused)
     assert not totals[0, 1] > 0
     assert np.isnan(fused[1]).all()
     assert np.isnan(sums).any() == (first == 0)
@@ -187,7 +200,9 @@ def test_one_number_that_is_none_makes_its_row_none(loops, place):
         logits[0, 0, place] = np.nan
         (normalisers, totals), sums = np.zeros((2, 1, 1), np.float32), np.zeros((1, 6))
         assert np.isnan(normaliser(loops, logits[0, 0]))
-        loops.add_statistics(logits, first, random(1 - first, 36), sums, normalisers, totals, loops.MEAN, 1, None)
+        loops.add_statistics(
+            logits, first, random(1 - first, 36), sums, normalisers, totals, loops.MEAN, 1, False, None
+        )
         assert np.isnan([normalisers, totals]).all()
 
 
@@ -201,8 +216,10 @@ def test_a_row_without_keys_has_the_normaliser_of_nothing(loops):
     ids=["float64", "gaps", "shape"],
 )
 def test_arrays_that_loops_cannot_read_are_refused(loops, wrong):
-    with pytest.raises(ValueError, match=r"expected float32 \(3, 2\) without gaps"):
+    with pytest.raises(ValueError, match=r"expected float32 \(3, 2\), rows without gaps"):
         loops.divide(np.zeros((2, 3, 5), np.float32), wrong)
+    with pytest.raises(ValueError, match=r"expected float32 \(3, 2\) without gaps"):
+        loops.fill_distances(wrong, np.zeros((2, 5), np.float32), np.zeros((3, 5), np.float32))
 
 
 def test_a_library_of_another_source_is_refused(monkeypatch, tmp_path):
@@ -228,4 +245,14 @@ def test_the_library_fits_the_system_and_the_processor(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("size", [17, 1009, 600_011])
 def test_what_loops_work_in_begins_on_a_cache_line(size):
-    assert threads.scratch(f"test of {size}", size).ctypes.data % 64 == 0
+    assert threads.scratch(f"test of {size}", size).data_ptr() % 64 == 0
+
+
+def test_memory_is_lent_again_whatever_the_mode_and_the_shape():
+    with torch.inference_mode():
+        first = threads.scratch("test of lending", 5, 7)
+    second = threads.scratch("test of lending", 3, 11)
+    second.zero_()  # which memory of that mode would not allow
+    assert (first.shape, second.shape) == ((5, 7), (3, 11))
+    assert first.data_ptr() == second.data_ptr() == threads.scratch("test of lending", 5, 7).data_ptr()
+    assert threads.scratch("test of lending", 2, 29).shape == (2, 29)

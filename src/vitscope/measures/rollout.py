@@ -113,7 +113,8 @@ class Rollout:
             return spread(to_keys, arrangement.keys, before) + spread(stays, arrangement.queries, before)
         stored = seen.fused(index, self.fusion)
         if stored is not None and not self.discard:
-            return stored.vector_times_rollout_layer(vector)
+            call = seen.layers[index]  # its shapes are enough
+            return seen.body(call).vector_times_stored_layer(call, stored, vector)
         call = seen.layer(index)
         least = self._least(call, seen)
         known = None if self.discard else seen.normalisers(index)

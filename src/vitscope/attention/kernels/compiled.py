@@ -17,7 +17,7 @@ from vitscope.attention.kernels import loops, tiled
 from vitscope.attention.kernels.fused_matrix import FusedMatrix
 from vitscope.attention.kernels.products import onednn_is_quicker, product_into, times_transposed
 from vitscope.attention.kernels.reference import Fusion
-from vitscope.attention.kernels.runs import Run, Tile, runs_of, tiles_of
+from vitscope.attention.kernels.runs import Run, Tile, part_of, runs_of, tiles_of
 from vitscope.attention.kernels.statistics import MEANS, Places, RowStatistics
 from vitscope.attention.kernels.threads import scratch, share
 
@@ -71,16 +71,18 @@ class _Output:
         tokens = torch.empty(images, queries, heads, features, dtype=torch.float32, device="cpu")
         self._tokens, self.whole = tokens.numpy(), tokens.transpose(1, 2)
         self._single = onednn_is_quicker()
-        self._values = values.float().transpose(-2, -1).contiguous() if self._single else values.float()
+        values = values.float().transpose(-2, -1).contiguous() if self._single else values.float()
+        self._images = list(zip(self.whole.unbind(), values.unbind(), strict=True))
 
     def multiply(self, image: int, rows: slice, heads: slice, tile: Tile) -> None:
         """Each row of the tile may be some number of times too large, until `divide`."""
-        weights, out, values = torch.from_numpy(tile), self.whole[image, heads, rows], self._values[image, heads]
+        out, values = self._images[image]
+        out, values = part_of(part_of(out, 1, rows), 0, heads), part_of(values, 0, heads)
         if self._single:
             for i in range(len(out)):
-                out[i] = times_transposed(weights[i], values[i])
+                out[i] = times_transposed(tile[i], values[i])
         else:
-            product_into(out, weights, values)
+            product_into(out, tile, values)
 
     def divide(self, image: int, rows: slice, totals: Float[np.ndarray, "heads rows"]) -> None:
         loops.divide(self._tokens[image, rows], totals)
@@ -102,44 +104,43 @@ class _Pass:
         output: _Output | None = None,
     ) -> None:
         self._call, self._places = call, places
-        self._fusion: Fusion = fusion
         self._output = output
+        self._fused = None if matrix is None else _Fused(fusion, call)
         self._matrix = None if matrix is None else _arrays(matrix)
         self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
         self._queries = places.queries.float().contiguous().numpy()  # (patch queries, 2)
         self._keys = places.keys.float().T.contiguous().numpy()  # (2, patch keys)
         self._normalisers = np.empty((call.images, call.heads, call.query_count), np.float32)
+        self._totals = np.empty_like(self._normalisers)
 
     def run(self) -> RowStatistics:
         call = self._call
-        runs = runs_of(call)
-        means = np.zeros((call.images, call.heads, MEANS + self._key_prefix))
-        for run, sums in zip(runs, share(self._sums, runs), strict=True):
-            means[run.image] += sums
-        found = torch.from_numpy(means / len(self._queries) if len(self._queries) else means * np.nan).float()
-        return RowStatistics.of(found, torch.from_numpy(self._normalisers))
+        runs = runs_of(call)  # as many of each image, one image after the other
+        sums = np.zeros((len(runs), call.heads, MEANS + self._key_prefix))
+        share(self._add, list(zip(runs, sums, strict=True)))
+        means = sums.reshape(call.images, -1, *sums.shape[1:]).sum(1)
+        means = means / len(self._queries) if len(self._queries) else means * np.nan
+        return RowStatistics.of(torch.from_numpy(means).float(), torch.from_numpy(self._normalisers))
 
-    def _sums(self, run: Run) -> Float[np.ndarray, "heads statistics"]:
-        """Sums over the run's patch queries."""
-        sums = np.zeros((self._call.heads, MEANS + self._key_prefix))
+    def _add(self, part: tuple[Run, Float[np.ndarray, "heads statistics"]]) -> None:
+        """Add up a run's patch queries."""
+        run, sums = part
         for rows, tiles in self._tiles.over(run):
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
-            fused = None if self._matrix is None else _Fused(self._fusion, self._call, rows)
-            parts = _NOT_FUSED if fused is None else fused.parts
-            normalisers, totals = np.empty((2, self._call.heads, rows.stop - rows.start), np.float32)
+            normalisers, totals = self._normalisers[run.image, :, rows], self._totals[run.image, :, rows]
+            fused = None if self._fused is None else self._fused.tile(rows)
             for heads, tile in tiles:
                 of_heads = sums[heads], normalisers[heads], totals[heads]
-                loops.add_statistics(tile, skipped, distances, *of_heads, *parts)
+                into = _NOT_FUSED if self._fused is None or fused is None else self._fused.parts(heads, fused)
+                loops.add_statistics(tile.numpy(), skipped, distances, *of_heads, *into)
                 if self._output is not None:
                     self._output.multiply(run.image, rows, heads, tile)
-            self._normalisers[run.image, :, rows] = normalisers
             if self._output is not None:
                 self._output.divide(run.image, rows, totals)
             if fused is not None and self._matrix is not None:
-                fused.keep(self._matrix, run.image)
-        return sums
+                loops.store(fused, *(kept[run.image, rows] for kept in self._matrix))
 
     def _distances(self, start: int, stop: int) -> Float[np.ndarray, "rows patches"]:
         """From the patch queries among rows `start` to `stop` to all patch keys."""
@@ -147,7 +148,7 @@ class _Pass:
         if wanted != _last.wanted:
             queries = self._queries[start - self._query_prefix : stop - self._query_prefix]
             _last.wanted = _Last.wanted  # until they are there
-            _last.distances = scratch("distances", len(queries), self._keys.shape[1])
+            _last.distances = scratch("distances", len(queries), self._keys.shape[1]).numpy()
             loops.fill_distances(queries, self._keys, _last.distances)
             _last.wanted = wanted
         return _last.distances
@@ -163,21 +164,22 @@ class _Last(threading.local):
 _last = _Last()
 
 
-_NOT_FUSED = (loops.MEAN, 0.0, None)  # `_Fused.parts` where heads are not fused
+_NOT_FUSED = (loops.MEAN, 0.0, False, None)  # `_Fused.parts` where heads are not fused
 
 
 class _Fused:
-    """Rows of the heads fused, some heads after others, by the loops that get it as `parts`."""
+    """A layer's heads fused, some rows of some heads after others, by the loops."""
 
-    def __init__(self, fusion: Fusion, call: AttentionCall, rows: slice) -> None:
-        empty = np.inf if fusion == "min" else 0.0
-        self.tile: Float[np.ndarray, "rows keys"] = scratch("fused", rows.stop - rows.start, call.key_count)
-        self.tile.fill(empty)
-        self._rows = rows
-        self.parts = (_CODES[fusion], 1 / call.heads, self.tile)
+    def __init__(self, fusion: Fusion, call: AttentionCall) -> None:
+        self._code, self._heads, self._keys = _CODES[fusion], call.heads, call.key_count
 
-    def keep(self, matrix: tuple[np.ndarray, ...], image: int) -> None:
-        loops.store(self.tile, *(part[image, self._rows] for part in matrix))
+    def tile(self, rows: slice) -> Float[np.ndarray, "rows keys"]:
+        """This thread's memory for these rows, until it asks for others."""
+        return scratch("fused", rows.stop - rows.start, self._keys).numpy()
+
+    def parts(self, heads: slice, tile: np.ndarray) -> tuple[int, float, bool, np.ndarray]:
+        """What the loops are told to fuse these heads into the tile, which holds nothing before the first."""
+        return self._code, 1 / self._heads, heads.start == 0, tile
 
 
 def _arrays(matrix: FusedMatrix) -> tuple[np.ndarray, ...]:
@@ -192,10 +194,8 @@ def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
 
     def fill(run: Run) -> None:
         for rows, some in tiles.over(run):
-            found = np.empty((call.heads, rows.stop - rows.start), np.float32)
             for heads, logits in some:
-                loops.normalise(logits, found[heads])
-            out[run.image, :, rows] = found
+                loops.normalise(logits.numpy(), out[run.image, heads, rows])
 
     share(fill, runs_of(call))
     return torch.from_numpy(out)
@@ -206,14 +206,14 @@ def column_sums(
 ) -> Float[Tensor, "images heads keys"]:
     """Σ_q vector[q]·A[q, k]: what each key receives of every head, the queries weighted by `vector`."""
     tiles = tiles_of(call)
-    known, weights = normalisers.numpy(), vector.float().contiguous().numpy()
+    known, weights = normalisers.contiguous().numpy(), vector.float().contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, "heads keys"]:
         columns = np.zeros((call.heads, call.key_count), np.float32)
         for rows, some in tiles.over(run, weights[run.image]):
-            of_rows = np.ascontiguousarray(known[run.image, :, rows])
             for heads, logits in some:
-                loops.add_columns(logits, of_rows[heads], weights[run.image, rows], columns[heads])
+                of_rows = known[run.image, heads, rows], weights[run.image, rows]
+                loops.add_columns(logits.numpy(), *of_rows, columns[heads])
         return columns
 
     return _summed_by_image(columns_of, call)
@@ -232,20 +232,34 @@ def vector_times_rollout_layer(
     sums = _normalisers_of(call) if normalisers is None else normalisers
     if fusion == "mean":  # rows of A sum to 1, so the identity halves each row of the factor
         return (column_sums(call, vector, sums).mean(1) + vector) / 2
-    tiles = tiles_of(call)
-    known, weights = sums.numpy(), vector.float().contiguous().numpy()
+    tiles, fused = tiles_of(call), _Fused(fusion, call)
+    known, weights = sums.contiguous().numpy(), vector.float().contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns = np.zeros(call.key_count, np.float32)
         for rows, some in tiles.over(run, weights[run.image]):
-            fused = _Fused(fusion, call, rows)
-            of_rows = np.ascontiguousarray(known[run.image, :, rows])
-            for heads, tile in some:
-                loops.fuse(tile, of_rows[heads], *fused.parts)
-            loops.add_rollout_rows(fused.tile, weights[run.image, rows], rows.start, columns)
+            into = fused.tile(rows)
+            for heads, logits in some:
+                loops.fuse(logits.numpy(), known[run.image, heads, rows], *fused.parts(heads, into))
+            loops.add_rollout_rows(into, weights[run.image, rows], rows.start, columns)
         return columns
 
     return _summed_by_image(columns_of, call)
+
+
+def vector_times_stored_layer(
+    call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
+) -> Float[Tensor, "images tokens"]:
+    """The same with the call's heads fused and kept before."""
+    shares = vector.float() / (matrix.sums + 1)  # the identity adds 1 to each row's sum
+    levels, weights = matrix.levels.numpy(), (shares * matrix.steps).numpy()
+
+    def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
+        columns, rows = np.zeros(call.key_count, np.float32), slice(run.rows.start, run.rows.stop)
+        loops.add_levels(levels[run.image, rows], weights[run.image, rows], columns)
+        return columns
+
+    return _summed_by_image(columns_of, call) + shares
 
 
 _normalisers_of = normalisers  # where a parameter has the function's name

@@ -96,11 +96,14 @@ static inline float exponentials(float *restrict row, size keys, float largest) 
     return total;
 }
 
-/* Fuse one head's row, `factor` times `weights`, into `fused`: add `share` of it, or keep what is more or less. */
-static inline void fuse_row(const float *restrict weights, size keys, float factor, size fusion, float share,
+/* Fuse one head's row, `factor` times `weights`, into `fused`: add `share` of it, or keep what is more or less. The
+   first head's is what there is then. */
+static inline void fuse_row(const float *restrict weights, size keys, float factor, size fusion, float share, int first,
                             float *restrict fused) {
-    if (fusion == MEAN) {
-        factor *= share;
+    if (fusion == MEAN) factor *= share;
+    if (first) {
+        for (size k = 0; k < keys; k++) fused[k] = factor * weights[k];
+    } else if (fusion == MEAN) {
         for (size k = 0; k < keys; k++) fused[k] += factor * weights[k];
     } else if (fusion == MAX) {
         for (size k = 0; k < keys; k++) fused[k] = more(factor * weights[k], fused[k]);
@@ -156,13 +159,13 @@ LOOP void fill_distances(size rows, size keys, const float *restrict queries, co
 /* Add what `RowStatistics` lists, in its order, of rows of patch queries to `sums` (heads, MEANS + prefix).
 
    These are the rows from `first` on. `distances` are (these rows, keys - prefix). Of all rows `normalisers` and
-   `totals` (heads, rows) are written, the logits become weights times total, and the weights are fused into `fused`
-   (rows, keys), unless that is null, while they are at hand. What has less mass on patches than `no_mass` of its row
-   has none. */
+   `totals` (heads, rows), each so far from head to head as its step says, are written, the logits become weights times
+   total, and the weights are fused into `fused` (rows, keys), unless that is null, while they are at hand; `fresh` says
+   that nothing is in it yet. What has less mass on patches than `no_mass` of its row has none. */
 LOOP void add_statistics(size heads, size rows, size keys, size prefix, size first, float *restrict logits,
                          const float *restrict distances, float no_mass, double *restrict sums,
-                         float *restrict normalisers, float *restrict totals, size fusion, float share,
-                         float *restrict fused) {
+                         float *restrict normalisers, size normalisers_step, float *restrict totals, size totals_step,
+                         size fusion, float share, size fresh, float *restrict fused) {
     for (size h = 0; h < heads; h++)
         for (size r = 0; r < rows; r++) {
             double *means = sums + h * (MEANS + prefix);
@@ -176,53 +179,57 @@ LOOP void add_statistics(size heads, size rows, size keys, size prefix, size fir
                 const float *away = distances + (r - first) * (keys - prefix);
                 total = add_row(row, keys, prefix, largest, away, no_mass, means, means + MEANS, &logarithm);
             }
-            totals[h * rows + r] = total;
-            normalisers[h * rows + r] = largest + logarithm;
-            if (fused) fuse_row(row, keys, 1 / total, fusion, share, fused + r * keys);
+            totals[h * totals_step + r] = total;
+            normalisers[h * normalisers_step + r] = largest + logarithm;
+            if (fused) fuse_row(row, keys, 1 / total, fusion, share, fresh && h == 0, fused + r * keys);
         }
 }
 
-/* Divide `outputs` (rows, heads, features) by `totals` (heads, rows). */
-LOOP void divide(size rows, size heads, size features, float *restrict outputs, const float *restrict totals) {
+/* Divide `outputs` (rows, heads, features) by `totals` (heads, rows), `step` from head to head. */
+LOOP void divide(size rows, size heads, size features, float *restrict outputs, const float *restrict totals,
+                 size step) {
     for (size r = 0; r < rows; r++)
         for (size h = 0; h < heads; h++) {
             float *restrict output = outputs + (r * heads + h) * features;
-            const float inverse = 1 / totals[h * rows + r];
+            const float inverse = 1 / totals[h * step + r];
             for (size f = 0; f < features; f++) output[f] *= inverse;
         }
 }
 
-/* The logarithm of the sum of each row's exponentials into `normalisers` (heads, rows). */
-LOOP void normalise(size heads, size rows, size keys, const float *restrict logits, float *restrict normalisers) {
+/* The logarithm of the sum of each row's exponentials into `normalisers` (heads, rows), `step` from head to head. */
+LOOP void normalise(size heads, size rows, size keys, const float *restrict logits, float *restrict normalisers,
+                    size step) {
     for (size h = 0; h < heads; h++)
         for (size r = 0; r < rows; r++) {
             const float *restrict row = logits + (h * rows + r) * keys;
             const float largest = largest_of(row, keys);
             float total = 0;
             for (size k = 0; k < keys; k++) total += exponential(row[k] - largest);
-            normalisers[h * rows + r] = largest + logarithm_of(total);
+            normalisers[h * step + r] = largest + logarithm_of(total);
         }
 }
 
-/* Fuse some heads into `fused` (rows, keys); the logits become weights, exp(logit - normaliser). */
-LOOP void fuse(size heads, size rows, size keys, float *restrict logits, const float *restrict normalisers, size fusion,
-               float share, float *restrict fused) {
+/* Fuse some heads into `fused` (rows, keys), which holds nothing if `fresh`; the logits become weights,
+   exp(logit - normaliser). Of normalisers (heads, rows) it is `step` from head to head. */
+LOOP void fuse(size heads, size rows, size keys, float *restrict logits, const float *restrict normalisers, size step,
+               size fusion, float share, size fresh, float *restrict fused) {
     for (size h = 0; h < heads; h++)
         for (size r = 0; r < rows; r++) {
             float *row = logits + (h * rows + r) * keys;
-            exponentials(row, keys, normalisers[h * rows + r]);
-            fuse_row(row, keys, 1, fusion, share, fused + r * keys);
+            exponentials(row, keys, normalisers[h * step + r]);
+            fuse_row(row, keys, 1, fusion, share, fresh && h == 0, fused + r * keys);
         }
 }
 
-/* Add the sum over r of vector[r] exp(logit - normaliser) to `columns` (heads, keys). */
+/* Add the sum over r of vector[r] exp(logit - normaliser) to `columns` (heads, keys). Of normalisers (heads, rows) it is
+   `step` from head to head. */
 LOOP void add_columns(size heads, size rows, size keys, const float *restrict logits, const float *restrict normalisers,
-                      const float *restrict vector, float *restrict columns) {
+                      size step, const float *restrict vector, float *restrict columns) {
     for (size h = 0; h < heads; h++)
         for (size r = 0; r < rows; r++) {
             const float *restrict row = logits + (h * rows + r) * keys;
             float *restrict column = columns + h * keys;
-            const float normaliser = normalisers[h * rows + r], factor = vector[r];
+            const float normaliser = normalisers[h * step + r], factor = vector[r];
 #pragma clang loop interleave_count(4) /* left to itself it takes one vector at a time, a seventh slower */
             for (size k = 0; k < keys; k++) column[k] += factor * exponential(row[k] - normaliser);
         }
@@ -242,6 +249,16 @@ LOOP void store(size rows, size keys, const float *restrict fused, float levels,
         }
         steps[r] = largest / levels;
         sums[r] = total;
+    }
+}
+
+/* Add vector times rows of stored levels (rows, keys) to `columns`. */
+LOOP void add_levels(size rows, size keys, const int16_t *restrict levels, const float *restrict vector,
+                     float *restrict columns) {
+    for (size r = 0; r < rows; r++) {
+        const int16_t *restrict row = levels + r * keys;
+        const float factor = vector[r];
+        for (size k = 0; k < keys; k++) columns[k] += factor * row[k];
     }
 }
 

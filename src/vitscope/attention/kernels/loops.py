@@ -32,12 +32,13 @@ def _loop(name: str, types: str) -> Callable[..., None]:
 
 
 _fill_distances = _loop("fill_distances", "iiaaa")
-_add_statistics = _loop("add_statistics", "iiiiiaafaaaifa")
-_divide = _loop("divide", "iiiaa")
-_normalise = _loop("normalise", "iiiaa")
-_fuse = _loop("fuse", "iiiaaifa")
-_add_columns = _loop("add_columns", "iiiaaaa")
+_add_statistics = _loop("add_statistics", "iiiiiaafaaiaiifia")
+_divide = _loop("divide", "iiiaai")
+_normalise = _loop("normalise", "iiiaai")
+_fuse = _loop("fuse", "iiiaaiifia")
+_add_columns = _loop("add_columns", "iiiaaiaa")
 _store = _loop("store", "iiaffaaa")
+_add_levels = _loop("add_levels", "iiaaa")
 _add_rollout_rows = _loop("add_rollout_rows", "iiaaia")
 
 
@@ -47,6 +48,14 @@ def _at(array: np.ndarray, *shape: int, kind: Any = np.float32) -> int:
         found = f"{array.dtype} {array.shape}, strides {array.strides}"
         raise ValueError(f"found {found}; expected {np.dtype(kind)} {shape} without gaps")
     return array.ctypes.data
+
+
+def _rows_at(array: np.ndarray, heads: int, rows: int) -> tuple[int, int]:
+    """Where heads' rows begin, and the step from head to head, as they may be some rows of more."""
+    if array.shape != (heads, rows) or array.dtype != np.float32 or array.strides[1] != array.itemsize:
+        found = f"{array.dtype} {array.shape}, strides {array.strides}"
+        raise ValueError(f"found {found}; expected float32 {heads, rows}, rows without gaps")
+    return array.ctypes.data, array.strides[0] // array.itemsize
 
 
 def fill_distances(
@@ -68,13 +77,14 @@ def add_statistics(
     totals: Float32[np.ndarray, "heads rows"],
     fusion: int,
     share: float,
+    fresh: bool,
     fused: Float32[np.ndarray, "rows keys"] | None,
 ) -> None:
     """Add what `RowStatistics` lists, in its order, of rows of patch queries to `sums`.
 
     These are the rows from `first` on; `distances` are theirs to the keys after the prefix. Of all rows `normalisers`
     and `totals` are written, the logits become weights · total, and the weights are fused into `fused` while they are
-    at hand.
+    at hand; `fresh` says that nothing is in it yet.
     """
     heads, rows, keys = logits.shape
     prefix = sums.shape[1] - MEANS
@@ -84,9 +94,9 @@ def add_statistics(
         _at(distances, rows - first, keys - prefix),
         NO_MASS,
         _at(sums, heads, MEANS + prefix, kind=np.float64),
-        _at(normalisers, heads, rows),
-        _at(totals, heads, rows),
-        *(fusion, share),
+        *_rows_at(normalisers, heads, rows),
+        *_rows_at(totals, heads, rows),
+        *(fusion, share, fresh),
         None if fused is None else _at(fused, rows, keys),
     )
 
@@ -94,13 +104,13 @@ def add_statistics(
 def divide(outputs: Float32[np.ndarray, "rows heads features"], totals: Float32[np.ndarray, "heads rows"]) -> None:
     """Divide `outputs` by `totals`."""
     rows, heads, features = outputs.shape
-    _divide(rows, heads, features, _at(outputs, rows, heads, features), _at(totals, heads, rows))
+    _divide(rows, heads, features, _at(outputs, rows, heads, features), *_rows_at(totals, heads, rows))
 
 
 def normalise(logits: Float32[np.ndarray, "heads rows keys"], normalisers: Float32[np.ndarray, "heads rows"]) -> None:
     """ln Σ_k exp(logit) of each row into `normalisers`."""
     heads, rows, keys = logits.shape
-    _normalise(heads, rows, keys, _at(logits, heads, rows, keys), _at(normalisers, heads, rows))
+    _normalise(heads, rows, keys, _at(logits, heads, rows, keys), *_rows_at(normalisers, heads, rows))
 
 
 def fuse(
@@ -108,12 +118,13 @@ def fuse(
     normalisers: Float32[np.ndarray, "heads rows"],
     fusion: int,
     share: float,
+    fresh: bool,
     fused: Float32[np.ndarray, "rows keys"],
 ) -> None:
-    """Fuse some heads into `fused`; the logits become weights, exp(logit − normaliser)."""
+    """Fuse some heads into `fused`, nothing yet if `fresh`; the logits become weights, exp(logit − normaliser)."""
     heads, rows, keys = logits.shape
-    into = _at(fused, rows, keys)
-    _fuse(heads, rows, keys, _at(logits, heads, rows, keys), _at(normalisers, heads, rows), fusion, share, into)
+    given = _at(logits, heads, rows, keys), *_rows_at(normalisers, heads, rows)
+    _fuse(heads, rows, keys, *given, fusion, share, fresh, _at(fused, rows, keys))
 
 
 def add_columns(
@@ -124,7 +135,7 @@ def add_columns(
 ) -> None:
     """Add Σ_r vector[r]·exp(logit − normaliser) to `columns`."""
     heads, rows, keys = logits.shape
-    given = _at(logits, heads, rows, keys), _at(normalisers, heads, rows), _at(vector, rows)
+    given = _at(logits, heads, rows, keys), *_rows_at(normalisers, heads, rows), _at(vector, rows)
     _add_columns(heads, rows, keys, *given, _at(columns, heads, keys))
 
 
@@ -138,6 +149,16 @@ def store(
     rows, keys = fused.shape
     out = _at(levels, rows, keys, kind=np.int16), _at(steps, rows), _at(sums, rows)
     _store(rows, keys, _at(fused, rows, keys), LEVELS, NO_MASS, *out)
+
+
+def add_levels(
+    levels: Int16[np.ndarray, "rows keys"],
+    vector: Float32[np.ndarray, " rows"],
+    columns: Float32[np.ndarray, " keys"],
+) -> None:
+    """Add vector · levels to `columns`."""
+    rows, keys = levels.shape
+    _add_levels(rows, keys, _at(levels, rows, keys, kind=np.int16), _at(vector, rows), _at(columns, keys))
 
 
 def add_rollout_rows(

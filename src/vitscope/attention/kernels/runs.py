@@ -15,7 +15,7 @@ from vitscope.attention.call import AttentionCall
 from vitscope.attention.kernels.products import logits_into, onednn_is_quicker, packed, times_transposed
 from vitscope.attention.kernels.threads import scratch
 
-Tile = Float[np.ndarray, "heads rows keys"]
+Tile = Float[Tensor, "heads rows keys"]
 
 _LEAST_ROWS = 32  # of a tile, however long its rows: fewer, and packing the keys costs more than the product
 _RUNS_PER_THREAD = 2  # so that threads end at about the same time
@@ -37,6 +37,12 @@ def runs_of(call: AttentionCall) -> list[Run]:
     edges = [call.query_count * i // count for i in range(count + 1)]
     parts = [range(start, stop) for start, stop in pairwise(edges)]
     return [Run(image, part) for image in range(call.images) for part in parts]
+
+
+def part_of(tensor: Tensor, axis: int, part: slice) -> Tensor:
+    """The part of an axis, or the tensor itself where that is all of it: making a view takes longer than asking."""
+    whole = part.stop - part.start == tensor.shape[axis]
+    return tensor if whole else tensor.narrow(axis, part.start, part.stop - part.start)
 
 
 class Tiles(ABC):
@@ -81,20 +87,22 @@ class _Stacks(Tiles):
         super().__init__(call)
         assert call.keys is not None
         keys = call.keys.float()
-        self._keys = keys if call.key_count <= self._height else keys.contiguous()  # gone through more than once
+        keys = keys if call.key_count <= self._height else keys.contiguous()  # gone through more than once
+        self._images = list(zip(self._queries.float().unbind(), keys.unbind(), strict=True))
 
     def _products(self, image: int, rows: slice, bias: Tensor | None) -> Iterator[tuple[slice, Tile]]:
-        queries, keys = self._queries[image, :, rows].float(), self._keys[image]
+        queries, keys = self._images[image]
+        queries = part_of(queries, 1, rows)
         length, each = len(keys), (queries.shape[1], keys.shape[1])
         count = min(length, max(1, self.tile_bytes // (4 * math.prod(each))))
-        memory = torch.from_numpy(scratch("logits", count, *each))
+        memory = scratch("logits", count, *each)
         for first in range(0, length, count):
             heads = slice(first, min(first + count, length))
-            logits = memory[: heads.stop - first]
-            logits_into(logits, queries[heads], keys[heads], self._scale)
+            logits = part_of(memory, 0, slice(0, heads.stop - first))
+            logits_into(logits, part_of(queries, 0, heads), part_of(keys, 0, heads), self._scale)
             if bias is not None:
                 logits += bias if len(bias) == 1 else bias[heads]
-            yield heads, logits.numpy()
+            yield heads, logits
 
 
 class _Singles(Tiles):
@@ -117,7 +125,7 @@ class _Singles(Tiles):
             logits = times_transposed(self._queries[image, head, rows].float() * self._scale, keys)
             if bias is not None:
                 logits += bias[min(head, len(bias) - 1)]
-            yield slice(head, head + 1), logits[None].numpy()
+            yield slice(head, head + 1), logits[None]
 
 
 def tiles_of(call: AttentionCall) -> Tiles:

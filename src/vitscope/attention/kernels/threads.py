@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 _own = threading.local()
+_NOTHING = torch.empty(0)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -31,13 +32,18 @@ def share(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]
     return list(_pool(threads).map(work_as_here, items))
 
 
-def scratch(name: str, *shape: int) -> Float[np.ndarray, "..."]:
+def scratch(name: str, *shape: int) -> Float[Tensor, "..."]:
     """Float32 memory of this thread, lent again to whoever next asks for that name: fresh pages take time."""
-    held: dict[str, np.ndarray] = _own.__dict__
-    size = math.prod(shape)
-    if name not in held or held[name].size < size:
-        held[name] = torch.empty(size, dtype=torch.float32, device="cpu").numpy()  # on a cache line's edge
-    return held[name][:size].reshape(shape)
+    held: dict[str, tuple[Tensor, Tensor]] = _own.__dict__  # the memory, and its part that was lent last
+    memory, lent = held.get(name, (_NOTHING, _NOTHING))
+    if lent.shape != shape:
+        size = math.prod(shape)
+        if memory.numel() < size:
+            with torch.inference_mode(mode=False):  # as what is made in that mode can't be written to outside it
+                memory = torch.empty(size, dtype=torch.float32, device="cpu")  # on a cache line's edge
+        lent = memory[:size].view(shape)
+        held[name] = memory, lent
+    return lent
 
 
 def _compute_on_one_core() -> None:

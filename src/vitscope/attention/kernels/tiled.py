@@ -273,6 +273,13 @@ def vector_times_rollout_layer(
     return out
 
 
+def vector_times_stored_layer(
+    call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
+) -> Float[Tensor, "images tokens"]:
+    """The same with the call's heads fused and kept before."""
+    return matrix.vector_times_rollout_layer(vector)
+
+
 def _fused_tiles(call: AttentionCall, fusion: Fusion) -> Iterator[tuple[int, slice, Tensor]]:
     """(image, rows, (rows, keys)) tiles of each image's fused matrix."""
     for i, rows in _tiles(call):
