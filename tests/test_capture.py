@@ -252,6 +252,13 @@ def test_nan_is_named_with_its_layer():
         record(model, torch.randn(1, 3, 12, 20))
 
 
+@pytest.mark.parametrize("wrong", [{"attn_scale": 1}, {"query": torch.zeros(2, 3)}])
+def test_arguments_that_no_documented_call_has_are_refused(wrong):
+    queries = torch.zeros(2, 3, 7, 5)
+    with pytest.raises(CaptureError, match=r"layer: scaled_dot_product_attention was not called as it is documented"):
+        scaled_dot_product("layer", (queries, queries, queries), wrong)
+
+
 def test_dropout_that_is_on_is_refused():
     def dropping(q, k, v, scale):
         return F.scaled_dot_product_attention(q, k, v, dropout_p=0.1)

@@ -133,6 +133,18 @@ class RelativeBias:
         return windows[:, :, rows - 1 - queries // columns, columns - 1 - queries % columns].flatten(-2)
 
 
+def without_repeats(term: Tensor, windows: int) -> Tensor:
+    """Axes along which an expanded term repeats itself cut to length 1, or the first to the windows of an image."""
+    for axis in (0, 1, 2):
+        if term.stride(axis) == 0:
+            term = term.narrow(axis, 0, 1)
+    if windows > 1:
+        for length in (1, windows):  # as joining windows and images copied what was expanded
+            if len(term) > length and all(torch.equal(part, term[:length]) for part in term.split(length)):
+                return term[:length]
+    return term
+
+
 def compress(term: Tensor, grid: tuple[int, int], prefix: int) -> Bias:
     """The smallest form that gives back exactly `term` (axes of length 1 repeat)."""
     patches = grid[0] * grid[1]

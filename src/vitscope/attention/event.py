@@ -103,6 +103,14 @@ class AttentionEvent:
             output = output.permute(_inverse(self.output_axes))
         return self.by_image(output, images)
 
+    def one_row(self, output: Tensor) -> Tensor:
+        """The model's own output of the last query: of every image and head, whatever axes they have."""
+        if self.sequence_first:
+            return output[-1]
+        if self.output_axes is not None:
+            output = output.permute(_inverse(self.output_axes))
+        return output[..., -1, :]
+
     def write_output(self, heads: Tensor, images: int) -> Tensor:
         """The inverse of `read_output`: (images · windows, heads or 1, queries, dim) in the model's own shape."""
         if self.sequence_first:

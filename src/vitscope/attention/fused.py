@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,47 +14,60 @@ from vitscope.errors import CaptureError
 _MULTI_HEAD = inspect.signature(inspect.unwrap(F.multi_head_attention_forward))
 
 
-def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AttentionEvent:
-    """The event of a call of `scaled_dot_product_attention`."""
+class _Given(NamedTuple):
+    """What `scaled_dot_product_attention` takes, as it is documented."""
 
-    def argument(position: int, keyword: str, default: Any) -> Any:
-        return args[position] if len(args) > position else kwargs.get(keyword, default)
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    attn_mask: Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
 
-    queries, keys, values = (
-        _autocast(argument(i, keyword, None)) for i, keyword in enumerate(("query", "key", "value"))
-    )
-    if argument(4, "dropout_p", 0.0) > 0:
-        raise _dropout(name)
-    if argument(7, "enable_gqa", False):
-        keys, values = (
-            tensor.repeat_interleave(queries.shape[-3] // tensor.shape[-3], dim=-3) for tensor in (keys, values)
-        )
-    mask: Tensor | None = argument(3, "attn_mask", None)
-    bias = None if mask is None else additive(mask, queries.dtype)
-    if argument(5, "is_causal", False):
-        bias = _causal(queries.shape[-2], keys.shape[-2], queries)
-    scale = argument(6, "scale", None)
-
-    def own_rows(rows: Tensor, entries: slice) -> Tensor:
-        query, key, value = (argument(i, keyword, None) for i, keyword in enumerate(("query", "key", "value")))
-        key, value = _entries(key, entries, query), _entries(value, entries, query)
+    def own_rows(self, rows: Tensor, entries: slice) -> Tensor:
+        """What the function gives for these query rows, of these entries of the first axis."""
+        query, mask = self.query, self.attn_mask
+        key, value = _entries(self.key, entries, query), _entries(self.value, entries, query)
         few = None if mask is None else _entries(mask, entries, query)
         few = few if few is None or few.dim() < 2 or few.shape[-2] == 1 else few[..., rows, :]
-        grouped = argument(7, "enable_gqa", False)
         return F.scaled_dot_product_attention(
-            query[entries][..., rows, :], key, value, few, scale=scale, enable_gqa=grouped
+            query[entries][..., rows, :], key, value, few, scale=self.scale, enable_gqa=self.enable_gqa
         )
 
+
+def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AttentionEvent:
+    """The event of a call of `scaled_dot_product_attention`."""
+    try:
+        given = _Given(*args, **kwargs)
+    except TypeError as error:
+        raise CaptureError(
+            f"{name}: scaled_dot_product_attention was not called as it is documented ({error}); update vitscope if "
+            "PyTorch is newer"
+        ) from None
+    if given.dropout_p > 0:
+        raise _dropout(name)
+    queries, keys, values = given.query, given.key, given.value
+    if torch.is_autocast_enabled(queries.device.type):
+        queries, keys, values = _autocast(queries), _autocast(keys), _autocast(values)
+    if given.enable_gqa:
+        repeats = queries.shape[-3] // keys.shape[-3]
+        keys, values = keys.repeat_interleave(repeats, dim=-3), values.repeat_interleave(repeats, dim=-3)
+    mask = given.attn_mask
+    bias = None if mask is None else additive(mask, queries.dtype)
+    if given.is_causal:
+        bias = _causal(queries.shape[-2], keys.shape[-2], queries)
     return AttentionEvent(
         name,
         values,
         queries,
         keys,
-        scale=1 / math.sqrt(queries.shape[-1]) if scale is None else float(scale),
-        bias=expand_bias(bias, (*queries.shape[:-1], keys.shape[-2])),
-        own_rows=None if argument(5, "is_causal", False) else own_rows,
+        scale=1 / math.sqrt(queries.shape[-1]) if given.scale is None else float(given.scale),
+        bias=None if bias is None else bias.expand(*queries.shape[:-1], keys.shape[-2]),
+        own_rows=None if given.is_causal else given.own_rows,
         # The first of three axes is the one that is grouped.
-        sliceable=queries.dim() > 3 or not argument(7, "enable_gqa", False),
+        sliceable=not given.enable_gqa or queries.dim() > 3,
     )
 
 
@@ -103,10 +116,9 @@ def expand_bias(bias: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
 
 
 def _autocast(tensor: Tensor) -> Tensor:
-    """The tensor in the precision that autocast would give it inside a fused attention."""
-    kind = tensor.device.type
-    if torch.is_autocast_enabled(kind) and tensor.dtype in (torch.float32, torch.float16, torch.bfloat16):
-        return tensor.to(torch.get_autocast_dtype(kind))
+    """The tensor in the precision that autocast, where it is on, gives it inside a fused attention."""
+    if tensor.dtype in (torch.float32, torch.float16, torch.bfloat16):
+        return tensor.to(torch.get_autocast_dtype(tensor.device.type))
     return tensor
 
 

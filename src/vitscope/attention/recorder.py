@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vitscope.attention.axes import Axes
-from vitscope.attention.bias import Bias, compress
+from vitscope.attention.bias import Bias, compress, without_repeats
 from vitscope.attention.call import AttentionCall
 from vitscope.attention.event import AttentionEvent, Observer
 from vitscope.attention.finite import is_finite, total
@@ -61,8 +61,9 @@ class Recorder(Observer):
     up to two images side by side, drawn anew for each layer, or on all where each has a mask or bias of its own.
     With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention before the
     next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong, which a careful pass
-    then names. On a grid, biases that repeat by offset are held as tables. Other biases and bare weights, which grow
-    with N², are kept up to `limit_bytes` in all; `held_bytes` of these are taken already.
+    then names. Of other layers one row must be finite: keys and values that are not show in every row, a query that is
+    not in the next layer's keys. On a grid, biases that repeat by offset are held as tables. Other biases and bare
+    weights, which grow with N², are kept up to `limit_bytes` in all; `held_bytes` of these are taken already.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Recorder(Observer):
         """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
         if event.own_rows is None or not self._reducer.attends:
             return None
-        event = replace(event, axes=self._now.axes)
+        event = self._placed(event)
         with torch.no_grad(), _without_autocast(event.values.device):
             call, values = self._call(event), event.by_image(event.values, self._images)
             output = self._reducer.attend(len(self.calls), call, values)
@@ -114,20 +115,20 @@ class Recorder(Observer):
             return event.write_output(output.to(event.values.dtype), self._images)
 
     def after(self, event: AttentionEvent, output: Tensor) -> None:
-        event = replace(event, axes=self._now.axes)
-        with torch.no_grad():
-            if self._careful:
-                _require_finite(event, output)
-            if self._reducer.wants(len(self.calls)):
-                self._take(event, output)
-                return
-            if not self._careful:
-                self._unread_sums.append(total(output))
-            self.calls.append(self._unused(event))
+        wanted = self._reducer.wants(len(self.calls))
+        seen = output if wanted else event.one_row(output)
+        if self._careful:
+            _require_finite(event, seen)
+        if wanted:
+            self._take(self._placed(event), output)
+            return
+        if not self._careful:
+            self._unread_sums.append(total(seen.detach()))
+        self.calls.append(self._unused(event))
 
     def _take(self, event: AttentionEvent, output: Tensor) -> None:
         """Verify what the model itself computed, and record it."""
-        with _without_autocast(event.values.device):
+        with torch.no_grad(), _without_autocast(event.values.device):
             call = self._call(event)
             rows = self._rows(event.query_count, call.device)
             values = event.by_image(event.values, self._images)
@@ -150,6 +151,10 @@ class Recorder(Observer):
         """What is known of the attention that happens next."""
         number = len(self.calls)
         return self._expected[number] if number < len(self._expected) else Expected()
+
+    def _placed(self, event: AttentionEvent) -> AttentionEvent:
+        """The event with the axes that are expected of it."""
+        return event if event.axes == self._now.axes else replace(event, axes=self._now.axes)
 
     def _compared(
         self,
@@ -196,9 +201,10 @@ class Recorder(Observer):
         """The call of an attention of which nothing is computed: as one of the same shapes, which most layers share."""
         operands = (event.queries, event.keys, event.probabilities)
         shapes = [None if it is None else (it.shape, it.dtype, it.device) for it in operands]
-        known = (event.axes, event.scale, event.logits_dtype, *shapes)
+        known = (self._now.axes, event.scale, event.logits_dtype, *shapes)
         if known not in self._hollow:
-            self._hollow[known] = replace(self._call(replace(event, bias=None)).without_operands(), error=math.nan)
+            call = self._call(replace(self._placed(event), bias=None))
+            self._hollow[known] = replace(call.without_operands(), error=math.nan)
         return replace(self._hollow[known], name=event.name)
 
     def _kept(self, call: AttentionCall, event: AttentionEvent) -> AttentionCall:
@@ -212,7 +218,7 @@ class Recorder(Observer):
 
     def _bias(self, event: AttentionEvent, term: Tensor) -> Bias | None:
         """The bias as small as it can be held; the one that an earlier layer kept, where it is the same."""
-        term = _without_repeats(event.by_image(term, self._images).detach(), event.axes.windows)
+        term = without_repeats(event.by_image(term, self._images).detach(), event.axes.windows)
         if not term.any():
             return None
         if torch.isneginf(term).all(-1).any():
@@ -246,8 +252,8 @@ class Recorder(Observer):
         if self._every_row or queries <= _PREFIX_ROWS + _PATCH_ROWS:
             return slice(None)
         count = min(self._now.prefix, queries - 1)
-        prefix = self._random.sample(range(count), min(_PREFIX_ROWS, count))
-        patches = [self._random.randrange(count, queries) for _ in range(_PATCH_ROWS)]
+        prefix = range(count) if count <= _PREFIX_ROWS else self._random.sample(range(count), _PREFIX_ROWS)
+        patches = self._random.choices(range(count, queries), k=_PATCH_ROWS)
         return indices([*prefix, *patches], device)
 
 
@@ -270,18 +276,6 @@ def _refusal(call: AttentionCall, check: Verification) -> str | None:
         f"magnitude, at most {check.allowed:.2e} is rounding; something that vitscope did not see changes this "
         "attention, so nothing is shown of it"
     )
-
-
-def _without_repeats(term: Tensor, windows: int) -> Tensor:
-    """Axes along which an expanded term repeats itself cut to length 1, or the first to the windows of an image."""
-    for axis in (0, 1, 2):
-        if term.stride(axis) == 0:
-            term = term.narrow(axis, 0, 1)
-    if windows > 1:
-        for length in (1, windows):  # as joining windows and images copied what was expanded
-            if len(term) > length and all(torch.equal(part, term[:length]) for part in term.split(length)):
-                return term[:length]
-    return term
 
 
 def _require_finite(event: AttentionEvent, output: Tensor) -> None:
