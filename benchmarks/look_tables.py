@@ -8,12 +8,14 @@ from variants import VARIANTS, is_vitscope
 
 
 def size_table(result):
-    """Every variant's time and memory, and their relation to the plain forward pass's."""
-    clocks = list(result["costs"]["plain"][0])  # cpu, and on a GPU cuda
+    """Every variant's time and memory, their relation to the plain forward pass's, and the page faults within."""
+    clocks = [what for what in result["costs"]["plain"][0] if what != "faults"]  # cpu, and on a GPU cuda
     memories = list(result["peaks"]["plain"][0])  # process, and on a GPU cuda
     headings = ["tool", "computes"]
     for clock in clocks:
         headings += [f"{'CUDA' if clock == 'cuda' else 'CPU'} time, s", "over plain"]
+    if "faults" in result["costs"]["plain"][0]:
+        headings.append("page faults")
     for memory in memories:
         headings += [f"peak memory{' on the GPU' if memory == 'cuda' else ''}, MB", "added to plain's, MB"]
     rows = []
@@ -21,6 +23,8 @@ def size_table(result):
         row = [VARIANTS[name].tool, VARIANTS[name].computes]
         for clock in clocks:
             row += _time_cells(result["costs"], name, clock)
+        if "page faults" in headings:
+            row.append(f"{median_of(result['costs'][name], 'faults'):,.0f}" if name in result["costs"] else "")
         for memory in memories:
             row += _memory_cells(result["peaks"], name, peaks, memory)
         rows.append(row)
@@ -59,7 +63,8 @@ def added_bytes(peaks, name, plain, memory):
 
 def against_others(result):
     """For each set of measures, vitscope beside the fastest other way to the same numbers."""
-    clock, memory = (list(result[what]["plain"][0])[-1] for what in ("costs", "peaks"))
+    clock = "cuda" if "cuda" in result["costs"]["plain"][0] else "cpu"
+    memory = list(result["peaks"]["plain"][0])[-1]
     pairs = {name: _fastest_other(result, name, clock) for name in filter(is_vitscope, result["costs"])}
     rows = [_pair_row(result, ours, theirs, clock, memory) for ours, theirs in pairs.items() if theirs is not None]
     headings = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from process import in_fresh_process
 
 _PACKAGES = ("torch", "timm", "numpy", "triton", "transformers", "fast-vit-rollout", "vitscope")
+_ALLOCATOR = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")  # what settings of the system's or another one begin with
 _VECTORS = ("avx512f", "avx2", "asimd")  # instruction sets, the widest first
 
 
@@ -24,6 +25,7 @@ def facts(threads, device="cpu", dtype="float32"):
         "source": source(),
         "threads": threads,
         "dtype": dtype,
+        "allocator": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_ALLOCATOR)},
     }
     return known if device == "cpu" else known | {"device": in_fresh_process("machine:device_name", threads)}
 
@@ -32,10 +34,11 @@ def paragraph(known):
     """The facts for people."""
     versions = ", ".join(f"{package} {number}" for package, number in known["packages"].items())
     device = f"; {known['device']}" if "device" in known else ""
+    allocator = "".join(f", {name}={value}" for name, value in known["allocator"].items())
     return (
         f"{known['processor']}, {known['cores']} cores, {known['memory_bytes'] / 1e9:.0f} GB memory{device}, "
         f"{known['system']}; Python {known['python']}, {versions}; commit {known['source']}; "
-        f"{known['dtype']}, threads: {known['threads']}."
+        f"{known['dtype']}, threads: {known['threads']}{allocator}."
     )
 
 

@@ -1,7 +1,8 @@
 """Measures variants: what runs inside fresh processes, and what starts them.
 
 CPU time: all variants in one process, in alternating rounds after one round to warm up, in which
-their numbers are also compared. On CUDA each call is timed by events as well. Peak memory: one call
+their numbers are also compared, with the pages that the system clears for it. On CUDA each call is timed by events as
+well. Peak memory: one call
 in a process of its own, imports included: the system's figure, and on CUDA the device's own.
 """
 
@@ -169,12 +170,12 @@ def stored_bytes(variant, size, model):
 
 
 def cost(function, device):
-    """CPU seconds of one call, its result let go within; on CUDA also the device's seconds."""
+    """CPU seconds of one call and the pages it faulted, its result let go within; on CUDA also the device's seconds."""
     gc.collect()
     if device == "cpu":
-        start = time.process_time()
+        faults, start = page_faults(), time.process_time()
         function()
-        return {"cpu": time.process_time() - start}
+        return {"cpu": time.process_time() - start, "faults": page_faults() - faults}
     import torch
 
     torch.cuda.synchronize()
@@ -185,6 +186,11 @@ def cost(function, device):
     after.record()
     torch.cuda.synchronize()
     return {"cpu": time.process_time() - start, "cuda": before.elapsed_time(after) / 1e3}
+
+
+def page_faults():
+    """Pages that the system has cleared for this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def memory_peaks(device):
@@ -214,6 +220,6 @@ def reason(error):
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
 
 
-def median_of(costs, clock):
-    """The median over rounds."""
-    return statistics.median(cost[clock] for cost in costs)
+def median_of(costs, what):
+    """The median over rounds, of a clock or of the page faults."""
+    return statistics.median(cost[what] for cost in costs)
