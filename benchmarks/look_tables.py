@@ -36,12 +36,16 @@ def _time_cells(costs, name, clock):
     if name not in costs:
         return ["", ""]
     seconds = [cost[clock] for cost in costs[name]]
-    middle = statistics.median(seconds)
-    ratio = f"{middle / median_of(costs['plain'], clock):.2f} ×"
+    ratio = f"{_ratio(costs, name, 'plain', clock):.2f} ×"
     own = VARIANTS[name].plain
     if own != "plain" and own in costs:
-        ratio += f" ({middle / median_of(costs[own], clock):.2f} × its own)"
-    return [spread(seconds, seconds_digits(middle)), ratio]
+        ratio += f" ({_ratio(costs, name, own, clock):.2f} × its own)"
+    return [spread(seconds, seconds_digits(statistics.median(seconds))), ratio]
+
+
+def _ratio(costs, name, other, clock):
+    """How much longer one variant took than another: the median over rounds, as machines change from round to round."""
+    return statistics.median(one[clock] / two[clock] for one, two in zip(costs[name], costs[other], strict=True))
 
 
 def _memory_cells(peaks, name, found, memory):
@@ -91,13 +95,12 @@ def _fastest_other(result, name, clock):
 
 def _pair_row(result, ours, theirs, clock, memory):
     """One of vitscope's variants beside another tool's; memory is what each adds to its own plain pass."""
-    seconds = [median_of(result["costs"][name], clock) for name in (ours, theirs)]
     added = [added_bytes(result["peaks"], name, VARIANTS[name].plain, memory) / 1e6 for name in (ours, theirs)]
     return [
         VARIANTS[ours].tool,
         VARIANTS[ours].computes,
         VARIANTS[theirs].tool,
-        f"{seconds[1] / seconds[0]:.2f} ×",
+        f"{_ratio(result['costs'], theirs, ours, clock):.2f} ×",
         *(f"{megabytes:,.0f}" for megabytes in added),
         f"{added[1] / added[0]:.1f} ×" if added[0] > 0 else "",
     ]
