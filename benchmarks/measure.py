@@ -1,9 +1,8 @@
 """Measures variants: what runs inside fresh processes, and what starts them.
 
-CPU time: all variants in one process, in alternating rounds after one round to warm up, in which
-their numbers are also compared, with the pages that the system clears for it. On CUDA each call is timed by events as
-well. Peak memory: one call
-in a process of its own, imports included: the system's figure, and on CUDA the device's own.
+CPU time and page faults: all variants in one process, in alternating rounds after one round to warm up,
+in which their numbers are also compared. On CUDA each call is timed by events as well. Peak memory: one
+call in a process of its own, imports included: the system's figure, and on CUDA the device's own.
 """
 
 import gc
@@ -170,7 +169,7 @@ def stored_bytes(variant, size, model):
 
 
 def cost(function, device):
-    """CPU seconds of one call and the pages it faulted, its result let go within; on CUDA also the device's seconds."""
+    """CPU seconds of one call and its page faults, its result let go within; on CUDA also the device's seconds."""
     gc.collect()
     if device == "cpu":
         faults, start = page_faults(), time.process_time()
@@ -189,7 +188,7 @@ def cost(function, device):
 
 
 def page_faults():
-    """Pages that the system has cleared for this process so far."""
+    """Minor page faults of this process so far: most are pages that the system must clear first."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 

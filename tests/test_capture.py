@@ -179,9 +179,13 @@ def test_the_models_own_output_of_some_images(leading, mask):
 
 
 def test_some_rows_are_verified_prefix_rows_among_them():
-    rows = Recorder(1, [Expected(prefix=5)])._rows(1000, torch.device("cpu")).tolist()
-    assert sum(row < 5 for row in rows) == 2
-    assert sum(row >= 5 for row in rows) == 6
+    watching, device, drawn = Recorder(1, [Expected(prefix=5)]), torch.device("cpu"), []
+    for queries in (997, 10) * 17:  # more layers than are drawn at once
+        rows = watching._rows(queries, device).tolist()
+        assert len({row for row in rows if row < 5}) == 2
+        assert sum(5 <= row < queries for row in rows) == 6
+        drawn += [tuple(rows)] if queries == 997 else []
+    assert len(set(drawn)) == len(drawn)  # other rows in each layer
     assert Recorder(1, [Expected(prefix=5)], every_row=True)._rows(1000, torch.device("cpu")) == slice(None)
 
 
@@ -250,6 +254,13 @@ def test_nan_is_named_with_its_layer():
         model.layers[1].qkv.weight[0, 0] = torch.nan
     with pytest.raises(NotFiniteError, match=r"'layers\.1': NaN or infinity in its queries"):
         record(model, torch.randn(1, 3, 12, 20))
+
+
+def test_keys_and_values_may_each_have_fewer_heads_of_their_own():
+    queries, keys, values = (torch.randn(2, heads, 7, 5) for heads in (8, 4, 2))
+    event = scaled_dot_product("layer", (queries, keys, values), {"enable_gqa": True})
+    assert torch.equal(event.keys, keys.repeat_interleave(2, 1))
+    assert torch.equal(event.values, values.repeat_interleave(4, 1))
 
 
 @pytest.mark.parametrize("wrong", [{"attn_scale": 1}, {"query": torch.zeros(2, 3)}])

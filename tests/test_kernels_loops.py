@@ -251,8 +251,21 @@ def test_what_loops_work_in_begins_on_a_cache_line(size):
 def test_memory_is_lent_again_whatever_the_mode_and_the_shape():
     with torch.inference_mode():
         first = threads.scratch("test of lending", 5, 7)
+    assert threads.scratch("test of lending", 5, 7) is first
+    first.zero_()  # which memory of that mode would not allow
     second = threads.scratch("test of lending", 3, 11)
-    second.zero_()  # which memory of that mode would not allow
     assert (first.shape, second.shape) == ((5, 7), (3, 11))
     assert first.data_ptr() == second.data_ptr() == threads.scratch("test of lending", 5, 7).data_ptr()
     assert threads.scratch("test of lending", 2, 29).shape == (2, 29)
+
+
+def test_memory_of_no_size_is_what_all_is():
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        spec = importlib.util.spec_from_file_location("threads_of_another_default", threads.__file__)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.scratch("nothing", 0, 5).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)

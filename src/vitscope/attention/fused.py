@@ -52,8 +52,8 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if torch.is_autocast_enabled(queries.device.type):
         queries, keys, values = _autocast(queries), _autocast(keys), _autocast(values)
     if given.enable_gqa:
-        repeats = queries.shape[-3] // keys.shape[-3]
-        keys, values = keys.repeat_interleave(repeats, dim=-3), values.repeat_interleave(repeats, dim=-3)
+        heads = queries.shape[-3]
+        keys, values = (each.repeat_interleave(heads // each.shape[-3], dim=-3) for each in (keys, values))
     mask = given.attn_mask
     bias = None if mask is None else additive(mask, queries.dtype)
     if given.is_causal:
@@ -64,7 +64,7 @@ def scaled_dot_product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         queries,
         keys,
         scale=1 / math.sqrt(queries.shape[-1]) if given.scale is None else float(given.scale),
-        bias=None if bias is None else bias.expand(*queries.shape[:-1], keys.shape[-2]),
+        bias=expand_bias(bias, (*queries.shape[:-1], keys.shape[-2])),
         own_rows=None if given.is_causal else given.own_rows,
         # The first of three axes is the one that is grouped.
         sliceable=not given.enable_gqa or queries.dim() > 3,

@@ -20,6 +20,7 @@ from vitscope.errors import CaptureError, LimitError, NotFiniteError
 
 _PREFIX_ROWS = 2
 _PATCH_ROWS = 6
+_DRAWN_AT_ONCE = 12  # rows for so many layers: a list that goes to a device takes as long however short it is
 _IMAGES = 2  # of each layer, as going through all values of a large batch would cost more than the measures
 
 
@@ -61,9 +62,10 @@ class Recorder(Observer):
     up to two images side by side, drawn anew for each layer, or on all where each has a mask or bias of its own.
     With `every_row` all rows of all images are. A `careful` one waits for what it finds of each attention before the
     next; otherwise the device runs on, and `settle` tells at the end whether anything was wrong, which a careful pass
-    then names. Of other layers one row must be finite: keys and values that are not show in every row, a query that is
-    not in the next layer's keys. On a grid, biases that repeat by offset are held as tables. Other biases and bare
-    weights, which grow with N², are kept up to `limit_bytes` in all; `held_bytes` of these are taken already.
+    then names. Of other layers one row must be finite: NaN in keys or values shows in every row that sees them, and
+    what shows in other rows alone is in the next layer's keys. On a grid, biases that repeat by offset are held as
+    tables. Other biases and bare weights, which grow with N², are kept up to `limit_bytes` in all; `held_bytes` of
+    these are taken already.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Recorder(Observer):
         self._biases: list[Bias] = []
         self._hollow: dict[Any, AttentionCall] = {}  # by what tells their shapes
         self._random = random.Random(0)
+        self._drawn: dict[Any, list[Tensor]] = {}  # rows for layers to come, by what they are drawn from
 
     def before(self, event: AttentionEvent) -> Tensor | None:
         """The reducer's output, if it offers one and it is what the model's own function gives for some rows."""
@@ -252,9 +255,14 @@ class Recorder(Observer):
         if self._every_row or queries <= _PREFIX_ROWS + _PATCH_ROWS:
             return slice(None)
         count = min(self._now.prefix, queries - 1)
-        prefix = range(count) if count <= _PREFIX_ROWS else self._random.sample(range(count), _PREFIX_ROWS)
-        patches = self._random.choices(range(count, queries), k=_PATCH_ROWS)
-        return indices([*prefix, *patches], device)
+        drawn = self._drawn.setdefault((queries, count, device), [])
+        if not drawn:
+            drawn += indices([self._draw(queries, count) for _ in range(_DRAWN_AT_ONCE)], device).unbind()
+        return drawn.pop()
+
+    def _draw(self, queries: int, prefix: int) -> list[int]:
+        first = range(prefix) if prefix <= _PREFIX_ROWS else self._random.sample(range(prefix), _PREFIX_ROWS)
+        return [*first, *self._random.choices(range(prefix, queries), k=_PATCH_ROWS)]
 
 
 def _without_autocast(device: torch.device) -> AbstractContextManager[Any]:

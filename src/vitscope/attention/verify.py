@@ -119,7 +119,7 @@ def recomputed(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def indices(numbers: Sequence[int], device: torch.device) -> Tensor:
+def indices(numbers: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """An index on the device, which is not waited for."""
     return brought(torch.tensor(numbers, dtype=torch.long, device="cpu"), device)
 

@@ -6,6 +6,7 @@ tells which calls it can take.
 
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -105,12 +106,10 @@ class _Pass:
     ) -> None:
         self._call, self._places = call, places
         self._output = output
-        self._fused = None if matrix is None else _Fused(fusion, call)
-        self._matrix = None if matrix is None else _arrays(matrix)
+        self._fused = None if matrix is None else _Fused(fusion, call, matrix)
         self._tiles = tiles_of(call)
         self._query_prefix, self._key_prefix = places.prefixes(call)
-        self._queries = places.queries.float().contiguous().numpy()  # (patch queries, 2)
-        self._keys = places.keys.float().T.contiguous().numpy()  # (2, patch keys)
+        self._queries, self._keys = _arrays(places)
         self._normalisers = np.empty((call.images, call.heads, call.query_count), np.float32)
         self._totals = np.empty_like(self._normalisers)
 
@@ -130,17 +129,16 @@ class _Pass:
             skipped = max(0, min(rows.stop, self._query_prefix) - rows.start)  # rows of prefix queries
             distances = self._distances(rows.start + skipped, rows.stop)
             normalisers, totals = self._normalisers[run.image, :, rows], self._totals[run.image, :, rows]
-            fused = None if self._fused is None else self._fused.tile(rows)
             for heads, tile in tiles:
                 of_heads = sums[heads], normalisers[heads], totals[heads]
-                into = _NOT_FUSED if self._fused is None or fused is None else self._fused.parts(heads, fused)
+                into = _NOT_FUSED if self._fused is None else self._fused.parts(rows, heads)
                 loops.add_statistics(tile.numpy(), skipped, distances, *of_heads, *into)
                 if self._output is not None:
                     self._output.multiply(run.image, rows, heads, tile)
             if self._output is not None:
                 self._output.divide(run.image, rows, totals)
-            if fused is not None and self._matrix is not None:
-                loops.store(fused, *(kept[run.image, rows] for kept in self._matrix))
+            if self._fused is not None:
+                self._fused.keep(run.image, rows)
 
     def _distances(self, start: int, stop: int) -> Float[np.ndarray, "rows patches"]:
         """From the patch queries among rows `start` to `stop` to all patch keys."""
@@ -152,6 +150,12 @@ class _Pass:
             loops.fill_distances(queries, self._keys, _last.distances)
             _last.wanted = wanted
         return _last.distances
+
+
+@lru_cache(maxsize=16)
+def _arrays(places: Places) -> tuple[Float[np.ndarray, "patch_queries 2"], Float[np.ndarray, "2 patch_keys"]]:
+    """The places as `loops.fill_distances` takes them; those of most layers are the same."""
+    return places.queries.float().contiguous().numpy(), places.keys.float().T.contiguous().numpy()
 
 
 class _Last(threading.local):
@@ -168,23 +172,23 @@ _NOT_FUSED = (loops.MEAN, 0.0, False, None)  # `_Fused.parts` where heads are no
 
 
 class _Fused:
-    """A layer's heads fused, some rows of some heads after others, by the loops."""
+    """A call's heads fused by the loops, some rows of some heads after others, and kept in a matrix if there is one."""
 
-    def __init__(self, fusion: Fusion, call: AttentionCall) -> None:
+    def __init__(self, fusion: Fusion, call: AttentionCall, matrix: FusedMatrix | None = None) -> None:
         self._code, self._heads, self._keys = _CODES[fusion], call.heads, call.key_count
+        self._kept = () if matrix is None else (matrix.levels.numpy(), matrix.steps.numpy(), matrix.sums.numpy())
 
     def tile(self, rows: slice) -> Float[np.ndarray, "rows keys"]:
         """This thread's memory for these rows, until it asks for others."""
         return scratch("fused", rows.stop - rows.start, self._keys).numpy()
 
-    def parts(self, heads: slice, tile: np.ndarray) -> tuple[int, float, bool, np.ndarray]:
-        """What the loops are told to fuse these heads into the tile, which holds nothing before the first."""
-        return self._code, 1 / self._heads, heads.start == 0, tile
+    def parts(self, rows: slice, heads: slice) -> tuple[int, float, bool, np.ndarray]:
+        """What the loops are told to fuse these heads into the rows' tile, which holds nothing before the first."""
+        return self._code, 1 / self._heads, heads.start == 0, self.tile(rows)
 
-
-def _arrays(matrix: FusedMatrix) -> tuple[np.ndarray, ...]:
-    """The matrix's own memory, as `loops.store` fills it."""
-    return matrix.levels.numpy(), matrix.steps.numpy(), matrix.sums.numpy()
+    def keep(self, image: int, rows: slice) -> None:
+        """Store the rows' tile, all heads of which are fused."""
+        loops.store(self.tile(rows), *(part[image, rows] for part in self._kept))
 
 
 def normalisers(call: AttentionCall) -> Float[Tensor, "images heads queries"]:
@@ -238,10 +242,9 @@ def vector_times_rollout_layer(
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns = np.zeros(call.key_count, np.float32)
         for rows, some in tiles.over(run, weights[run.image]):
-            into = fused.tile(rows)
             for heads, logits in some:
-                loops.fuse(logits.numpy(), known[run.image, heads, rows], *fused.parts(heads, into))
-            loops.add_rollout_rows(into, weights[run.image, rows], rows.start, columns)
+                loops.fuse(logits.numpy(), known[run.image, heads, rows], *fused.parts(rows, heads))
+            loops.add_rollout_rows(fused.tile(rows), weights[run.image, rows], rows.start, columns)
         return columns
 
     return _summed_by_image(columns_of, call)
@@ -250,9 +253,9 @@ def vector_times_rollout_layer(
 def vector_times_stored_layer(
     call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
 ) -> Float[Tensor, "images tokens"]:
-    """The same with the call's heads fused and kept before."""
+    """A row vector times `rollout_layer`, from the call's heads fused and stored."""
     shares = vector.float() / (matrix.sums + 1)  # the identity adds 1 to each row's sum
-    levels, weights = matrix.levels.numpy(), (shares * matrix.steps).numpy()
+    levels, weights = matrix.levels.numpy(), (shares * matrix.steps).contiguous().numpy()
 
     def columns_of(run: Run) -> Float[np.ndarray, " tokens"]:
         columns, rows = np.zeros(call.key_count, np.float32), slice(run.rows.start, run.rows.stop)

@@ -1,9 +1,10 @@
 /* The compiled inner loops: what is done to a tile of logits while it is in the cache.
 
    Each is over some heads' float32 logits of some query rows, (heads, rows, keys). Arrays lie in C's order, without
-   gaps; loops.py calls with them, and hatch_build.py compiles, with sums taken in any order, so that they run in vector
-   lanes, and without a C library, so that one file serves every system. Logits may be -infinity; of a row with NaN, or of
-   -infinity alone, the weights are NaN or its total is 0.
+   gaps, but that of numbers of rows, (heads, rows), a step says how far apart heads are. loops.py calls with them, and
+   hatch_build.py compiles, with sums taken in any order, so that they run in vector lanes, and without a C library, so
+   that one file serves every system. Logits may be -infinity; of a row with NaN, or of -infinity alone, the weights are
+   NaN or its total is 0.
 */
 
 #include <stddef.h>

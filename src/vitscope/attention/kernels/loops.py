@@ -1,7 +1,8 @@
 """The compiled inner loops, loops.c, called with arrays: what is done to a tile of logits while it is in the cache.
 
 Each is over some heads' float32 logits of some query rows, and holds neither the GIL nor memory. Arrays lie in C's
-order, without gaps. Importing this raises ImportError where the loops were not compiled for this machine.
+order, without gaps, but that numbers of rows, (heads, rows), may be some of more rows. Importing this raises
+ImportError where the loops were not compiled for this machine.
 """
 
 import ctypes
@@ -51,8 +52,9 @@ def _at(array: np.ndarray, *shape: int, kind: Any = np.float32) -> int:
 
 
 def _rows_at(array: np.ndarray, heads: int, rows: int) -> tuple[int, int]:
-    """Where heads' rows begin, and the step from head to head, as they may be some rows of more."""
-    if array.shape != (heads, rows) or array.dtype != np.float32 or array.strides[1] != array.itemsize:
+    """Where numbers of heads' rows begin, and the step from head to head; ValueError as above."""
+    gaps = rows > 1 and array.strides[1] != array.itemsize
+    if array.shape != (heads, rows) or array.dtype != np.float32 or gaps:
         found = f"{array.dtype} {array.shape}, strides {array.strides}"
         raise ValueError(f"found {found}; expected float32 {heads, rows}, rows without gaps")
     return array.ctypes.data, array.strides[0] // array.itemsize

@@ -150,5 +150,14 @@ def vector_times_rollout_layer(
     return (vector[:, None] @ rollout_layer(call, fusion, least))[:, 0]
 
 
+def vector_times_stored_layer(
+    call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
+) -> Float[Tensor, "images tokens"]:
+    """A row vector times `rollout_layer`, from the call's heads fused and stored."""
+    fused = matrix.levels * matrix.steps[..., None]
+    factor = (fused + torch.eye(call.key_count, dtype=fused.dtype, device=fused.device)) / (matrix.sums[..., None] + 1)
+    return (vector[:, None] @ factor)[:, 0]
+
+
 def _rank(discard: float, entries: int) -> int:
     return min(int(discard * entries), entries - 1)

@@ -88,11 +88,11 @@ class _Stacks(Tiles):
         assert call.keys is not None
         keys = call.keys.float()
         keys = keys if call.key_count <= self._height else keys.contiguous()  # gone through more than once
-        self._images = list(zip(self._queries.float().unbind(), keys.unbind(), strict=True))
+        self._images = list(zip(self._queries.unbind(), keys.unbind(), strict=True))
 
     def _products(self, image: int, rows: slice, bias: Tensor | None) -> Iterator[tuple[slice, Tile]]:
         queries, keys = self._images[image]
-        queries = part_of(queries, 1, rows)
+        queries = part_of(queries, 1, rows).float()
         length, each = len(keys), (queries.shape[1], keys.shape[1])
         count = min(length, max(1, self.tile_bytes // (4 * math.prod(each))))
         memory = scratch("logits", count, *each)

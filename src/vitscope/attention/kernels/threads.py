@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 _own = threading.local()
-_NOTHING = torch.empty(0)
+_NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")  # whatever the defaults are
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -276,7 +276,7 @@ def vector_times_rollout_layer(
 def vector_times_stored_layer(
     call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
 ) -> Float[Tensor, "images tokens"]:
-    """The same with the call's heads fused and kept before."""
+    """A row vector times `rollout_layer`, from the call's heads fused and stored."""
     return matrix.vector_times_rollout_layer(vector)
 
 

@@ -56,7 +56,7 @@ fused = _else_tiled(triton_fused.fused)
 threshold = _else_tiled(triton_fused.threshold)
 rollout_layer = _else_tiled(triton_fused.rollout_layer)
 vector_times_rollout_layer = _else_tiled(triton_fused.vector_times_rollout_layer)
-vector_times_stored_layer = tiled.vector_times_stored_layer  # nothing is stored on CUDA unless asked for
+vector_times_stored_layer = tiled.vector_times_stored_layer  # no plan stores on CUDA
 
 
 def attend(
