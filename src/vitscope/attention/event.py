@@ -99,17 +99,15 @@ class AttentionEvent:
         """The model's own output as (images · windows, heads or 1, queries, dim)."""
         if self.sequence_first:
             return output.unsqueeze(1).transpose(0, 2) if output.dim() == 3 else output[None, None]
-        if self.output_axes is not None:
-            output = output.permute(_inverse(self.output_axes))
-        return self.by_image(output, images)
+        return self.by_image(self._ordered(output), images)
 
     def one_row(self, output: Tensor) -> Tensor:
         """The model's own output of the last query: of every image and head, whatever axes they have."""
-        if self.sequence_first:
-            return output[-1]
-        if self.output_axes is not None:
-            output = output.permute(_inverse(self.output_axes))
-        return output[..., -1, :]
+        return output[-1] if self.sequence_first else self._ordered(output)[..., -1, :]
+
+    def _ordered(self, output: Tensor) -> Tensor:
+        """The model's own output as (…, tokens, dim)."""
+        return output if self.output_axes is None else output.permute(_inverse(self.output_axes))
 
     def write_output(self, heads: Tensor, images: int) -> Tensor:
         """The inverse of `read_output`: (images · windows, heads or 1, queries, dim) in the model's own shape."""

@@ -9,7 +9,6 @@ from torch import Tensor
 from vitscope.attention.call import AttentionCall
 
 LEVELS = 2**15 - 1  # steps from 0 to a row's largest weight
-_ROWS = 128  # taken back to floating point at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +42,3 @@ class FusedMatrix:
         self.levels[image, rows] = (tile / step[:, None]).round_().to(torch.int16)
         self.steps[image, rows] = step
         self.sums[image, rows] = tile.sum(-1)
-
-    def vector_times_rollout_layer(self, vector: Float[Tensor, "images tokens"]) -> Float[Tensor, "images tokens"]:
-        """A row vector times this layer's factor of the rollout: plus identity, rows divided by their sums."""
-        share = vector / (self.sums + 1)  # the identity adds 1 to each row's sum
-        weights = share * self.steps
-        out = share.clone()
-        for i in range(len(out)):
-            for first in range(0, self.levels.shape[1], _ROWS):
-                rows = slice(first, first + _ROWS)
-                out[i] += weights[i, rows] @ self.levels[i, rows].to(out.dtype)
-        return out

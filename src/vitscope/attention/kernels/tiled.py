@@ -94,13 +94,7 @@ def _sums(
     # −Σ A·ln A = normaliser − Σ A·logit; a logit of −∞ has no weight
     surprise = normalisers - (weights * logits.masked_fill(logits == -math.inf, 0)).sum(-1)
     squared = (to_patches * distances**2).sum(-1)
-    sums = (
-        travelled,
-        squared,
-        torch.where(mass > NO_MASS, travelled / mass, 0),
-        surprise,
-        largest,
-    )
+    sums = (travelled, squared, torch.where(mass > NO_MASS, travelled / mass, 0), surprise, largest)
     return torch.cat([torch.stack([part.sum(-1) for part in sums], -1), weights[..., :prefix].sum(1)], -1)
 
 
@@ -277,7 +271,11 @@ def vector_times_stored_layer(
     call: AttentionCall, matrix: FusedMatrix, vector: Float[Tensor, "images tokens"]
 ) -> Float[Tensor, "images tokens"]:
     """A row vector times `rollout_layer`, from the call's heads fused and stored."""
-    return matrix.vector_times_rollout_layer(vector)
+    out = vector / (matrix.sums + 1)  # the identity adds 1 to each row's sum
+    weights = out * matrix.steps
+    for i, rows in _tiles(call):
+        out[i] += weights[i, rows] @ matrix.levels[i, rows].to(out.dtype)
+    return out
 
 
 def _fused_tiles(call: AttentionCall, fusion: Fusion) -> Iterator[tuple[int, slice, Tensor]]:
